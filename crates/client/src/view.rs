@@ -249,6 +249,68 @@ pub struct Suspect {
     pub last_job: Option<String>,
 }
 
+/// A page of `GET /v1/deaths`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct Deaths {
+    /// The deaths, the newest first.
+    pub deaths: Vec<Death>,
+    /// Where the next page begins.
+    pub next: Option<String>,
+}
+
+/// The death of a worker.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct Death {
+    /// Its number.
+    pub id: u64,
+    /// When it was noticed (RFC 3339).
+    pub time: String,
+    /// The pool.
+    pub pool: String,
+    /// The worker.
+    pub worker: String,
+    /// The job with which it died.
+    pub job: Option<String>,
+    /// How it ended, and where.
+    pub signature: String,
+    /// The file of the saved job.
+    pub replay: Option<String>,
+}
+
+/// The answer of `GET /v1/deaths?by=group`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct DeathGroups {
+    /// The groups, the one with the newest death first.
+    pub groups: Vec<DeathGroup>,
+}
+
+/// Deaths of one cause and place.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct DeathGroup {
+    /// Its name.
+    pub group: String,
+    /// The pool.
+    pub pool: String,
+    /// Number of deaths.
+    pub count: u64,
+    /// Number of different payloads.
+    pub payloads: u64,
+    /// The first death (RFC 3339).
+    pub first: String,
+    /// The last death.
+    pub last: String,
+    /// How they ended, and where.
+    pub signature: String,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,13 +6,14 @@ mod pools;
 pub use changes::PoolChanges;
 
 pub(crate) use self::pools::Pools;
+use crate::deaths::{DeathLimits, DeathLog};
 use crate::history::{self, Histories};
 use crate::pool::{NotThatJob, Pool, PoolConfig, PoolError, RawPool, ShutdownReport};
 use procpool_process::{ContractMismatch, EncodingMismatch};
 use procpool_protocol::engine::{
-    Accepted, Admin, BoxFuture, Engine, JobLimits, Offered, PoolFigures, PoolHistory, PoolSchemas,
-    PoolSettings, PoolStatus, Quarantine, ReconfigureError, ReloadError, ReloadReport, Reloaded, Submission,
-    Watched, WorkerOrder, WorkerStatus,
+    Accepted, Admin, BoxFuture, Death, DeathGroup, DeathPage, DeathQuery, Engine, JobLimits, Offered,
+    PoolFigures, PoolHistory, PoolSchemas, PoolSettings, PoolStatus, PoolUsage, Quarantine, ReconfigureError,
+    ReloadError, ReloadReport, Reloaded, Submission, Watched, WorkerOrder, WorkerStatus,
 };
 use procpool_protocol::outcome::{Refusal, Refused};
 use procpool_protocol::{Job, JobError, JobId};
@@ -38,6 +39,7 @@ use tokio::task::JoinSet;
 #[derive(Clone, Debug)]
 pub struct Coordinator {
     pub(crate) pools: Arc<Pools>,
+    deaths: Arc<DeathLog>,
     histories: Arc<Histories>,
 }
 
@@ -47,12 +49,14 @@ pub struct Coordinator {
 pub struct CoordinatorConfig {
     /// Its pools.
     pub pools: Vec<PoolConfig>,
+    /// How many deaths of workers it remembers.
+    pub deaths: DeathLimits,
 }
 
 impl CoordinatorConfig {
     /// Creates a configuration of these pools.
     pub fn new(pools: impl IntoIterator<Item = PoolConfig>) -> Self {
-        Self { pools: pools.into_iter().collect() }
+        Self { pools: pools.into_iter().collect(), deaths: DeathLimits::default() }
     }
 }
 
@@ -95,10 +99,16 @@ impl Coordinator {
     /// # Errors
     /// The error of the first pool that does not start. Pools that did start are shut down again.
     pub async fn start(config: CoordinatorConfig) -> Result<Self, PoolError> {
-        let pools = changes::start_all(config.pools).await?;
+        let deaths = DeathLog::new(config.deaths);
+        let pools = changes::start_all(config.pools, &deaths).await?;
         let pools = Arc::new(Pools::new(pools));
         let histories = history::begin(&pools);
-        Ok(Self { pools, histories })
+        Ok(Self { pools, deaths, histories })
+    }
+
+    /// Returns the deaths of workers that are remembered, those of removed pools among them.
+    pub fn deaths(&self) -> &Arc<DeathLog> {
+        &self.deaths
     }
 
     /// Returns a typed view of a pool.
@@ -213,6 +223,11 @@ impl Admin for Coordinator {
         self.pools.read().get(pool).map(RawPool::workers)
     }
 
+    fn usage(&self, pool: &str) -> BoxFuture<'_, Option<Arc<PoolUsage>>> {
+        let pool = self.pools.get(pool);
+        Box::pin(async move { Some(pool?.usage().await) })
+    }
+
     fn schemas(&self, pool: &str) -> Option<Arc<PoolSchemas>> {
         self.pools.read().get(pool).and_then(RawPool::schemas)
     }
@@ -255,6 +270,18 @@ impl Admin for Coordinator {
         to: &PoolSettings,
     ) -> Option<Result<(), ReconfigureError>> {
         Some(self.pools.read().get(pool)?.reconfigure_from(from, to))
+    }
+
+    fn deaths(&self, query: &DeathQuery) -> DeathPage {
+        self.deaths.deaths(query)
+    }
+
+    fn death(&self, id: u64) -> Option<Arc<Death>> {
+        self.deaths.death(id)
+    }
+
+    fn death_groups(&self) -> Vec<DeathGroup> {
+        self.deaths.groups()
     }
 
     fn quarantine(&self, pool: &str) -> Option<Quarantine> {

@@ -5,6 +5,7 @@
 //! a distributed one, or a fake in a test.
 
 pub use crate::client_name::ClientName;
+pub use crate::deaths::{DeadPayload, Death, DeathGroup, DeathPage, DeathQuery};
 pub use crate::distribution::Distribution;
 pub use crate::figures::{PayloadBytes, PoolFigures, Reloads};
 pub use crate::history::PoolHistory;
@@ -16,8 +17,8 @@ pub use crate::reconfiguration::{ChangedPool, ConfigReloadError, ConfigReport};
 pub use crate::reload::{ReloadError, ReloadReport};
 pub use crate::settings::{PoolSettings, ReconfigureError, UnknownOrder, WorkerOrder};
 pub use crate::status::{
-    Latency, PoolCounters, PoolSchemas, PoolStatus, Quarantine, SuspectClient, SuspectPayload, WorkerCounts,
-    WorkerState, WorkerStatus,
+    Latency, PoolCounters, PoolSchemas, PoolStatus, PoolUsage, Quarantine, SuspectClient, SuspectPayload,
+    WorkerCounts, WorkerState, WorkerStatus, WorkerUsage,
 };
 pub use crate::trace::TraceContext;
 pub use crate::watched::{JobEvent, JobEvents, Watched};
@@ -198,6 +199,14 @@ pub trait Admin: Send + Sync + 'static {
     /// Returns the workers of one pool, or `None` if there is no such pool.
     fn workers(&self, pool: &str) -> Option<Vec<WorkerStatus>>;
 
+    /// Returns what the workers of one pool use of memory and processor time, at most 250 ms ago. The system is asked
+    /// when somebody asks for it, on a thread that nobody waits on. Returns `None` if there is no such pool, or the
+    /// engine does not know.
+    fn usage(&self, pool: &str) -> BoxFuture<'_, Option<Arc<PoolUsage>>> {
+        let _ = pool;
+        Box::pin(async { None })
+    }
+
     /// Returns the schemas of one pool's job. Returns `None` if there is no such pool, its job has none, or
     /// no worker has sent them yet.
     fn schemas(&self, pool: &str) -> Option<Arc<PoolSchemas>>;
@@ -248,6 +257,25 @@ pub trait Admin: Send + Sync + 'static {
     fn reload_config(&self, rehearsal: bool) -> BoxFuture<'_, Result<ConfigReport, ConfigReloadError>> {
         let _ = rehearsal;
         Box::pin(async { Err(ConfigReloadError::NoFile) })
+    }
+
+    /// Returns the deaths of workers that the engine remembers, the newest first, those of removed pools among
+    /// them. The default remembers none.
+    fn deaths(&self, query: &DeathQuery) -> DeathPage {
+        let _ = query;
+        DeathPage::default()
+    }
+
+    /// Returns the death of this number, if the engine still remembers it. The default remembers none.
+    fn death(&self, id: u64) -> Option<Arc<Death>> {
+        let _ = id;
+        None
+    }
+
+    /// Returns the groups of deaths that the engine remembers, the one with the newest death first. The default
+    /// remembers none.
+    fn death_groups(&self) -> Vec<DeathGroup> {
+        Vec::new()
     }
 
     /// Returns the payloads and clients to which one pool attributes deaths, or `None` if there is no such

@@ -2,6 +2,7 @@
 
 pub(crate) mod batch;
 pub(crate) mod conform;
+pub(crate) mod deaths;
 pub(crate) mod job;
 pub(crate) mod pool;
 pub(crate) mod remote;
@@ -15,6 +16,7 @@ use batch::BatchArgs;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use conform::ConformArgs;
+use deaths::DeathsArgs;
 use job::JobArgs;
 use pool::{ConfigArgs, HealthArgs, PoolArgs, WorkerArgs};
 use std::path::PathBuf;
@@ -148,6 +150,9 @@ pub(crate) enum Command {
     Pool(PoolArgs),
     /// Look at workers of a running server, and send them away.
     Worker(WorkerArgs),
+    /// Say which workers died, and of what.
+    #[command(after_help = deaths::HELP)]
+    Deaths(DeathsArgs),
     /// Have a running server read its configuration again.
     Config(ConfigArgs),
     /// Run a job for each line of a file, in a running server.

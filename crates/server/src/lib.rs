@@ -132,6 +132,7 @@ fn execute(command: Command) -> Result<ExitCode, Error> {
         Command::Job(args) => as_client(args.output.output, remote::job(args)),
         Command::Pool(args) => as_client(args.output.output, remote::pool(args)),
         Command::Worker(args) => as_client(args.output.output, remote::worker(args)),
+        Command::Deaths(args) => as_client(args.output.output, remote::deaths(args)),
         Command::Config(args) => as_client(args.output.output, remote::config(args)),
         Command::Batch(args) => as_client(Form::Table, remote::batch(args)),
         Command::Health(args) => as_client(Form::Table, remote::health(args)),

@@ -16,8 +16,8 @@ use procpool_process::{
     Contract, EncodingAgreement, Recipe, StartError, opened, refuse_unnamed, refuse_unserved,
 };
 use procpool_protocol::engine::{
-    Accepted, JobLimits, PoolFigures, PoolSchemas, PoolSettings, PoolStatus, Priority, Quarantine,
-    ReloadError, ReloadReport, WorkerStatus,
+    Accepted, JobLimits, PoolSchemas, PoolSettings, PoolStatus, Priority, Quarantine, ReloadError,
+    ReloadReport, WorkerStatus,
 };
 use procpool_protocol::handshake::Mode;
 use procpool_protocol::{Encoding, JobError, JobId, Payload};
@@ -134,6 +134,7 @@ impl RawPool {
             current_dir,
             worker_data,
             save_failed_jobs,
+            deaths,
             job,
             expects,
             starts_once,
@@ -184,12 +185,17 @@ impl RawPool {
         if limits.save_history > 0 && save_failed_jobs.is_none() {
             return Err(PoolError::Limits { pool: name, reason: InvalidLimits::HistoryAlone });
         }
-        let recorder = save_failed_jobs.map(|dir| Recorder::start(&dir, limits.saved_jobs, &recipe));
+        let recorder =
+            save_failed_jobs.map(|dir| Recorder::start(&dir, limits.saved_jobs, &recipe, deaths.clone()));
         let recorder = recorder
             .transpose()
             .map_err(|reason| PoolError::SaveFailedJobs { pool: name.clone(), reason })?;
         let (spawns, requests) = mpsc::unbounded_channel();
         let core = Core::new(recipe, limits, scheduler, spawns, recorder);
+        if let Some(deaths) = deaths {
+            // It is new, and has none yet.
+            let _ = core.deaths.set(deaths);
+        }
         if let Some(numbers) = numbers {
             core.with(|state, _| state.numbers = numbers);
         }
@@ -355,13 +361,6 @@ impl RawPool {
             return PoolStatus::new(&core.name, self.owner.workers.to_string());
         }
         super::status::pool(core, &self.owner.workers)
-    }
-
-    /// Returns the pool's status at this moment, with the distributions behind it. In a fork only the name is
-    /// known.
-    pub fn figures(&self) -> PoolFigures {
-        let core = self.core();
-        if core.is_here() { super::status::figures(core, &self.owner.workers) } else { self.status().into() }
     }
 
     /// Returns the schemas of the job's input and output, as a worker of the newest generation reports them.

@@ -2,11 +2,22 @@
 
 use super::config::WorkerSource;
 use super::core::Core;
+use super::raw::RawPool;
 use super::state::State;
 use procpool_protocol::engine::PoolFigures;
 use procpool_protocol::status::{PoolCounters, PoolStatus, WorkerState, WorkerStatus};
-use procpool_scheduler::{self as scheduler, Cause, Counters, Time};
+use procpool_scheduler::{self as scheduler, Cause, Counters, Scheduler, Time};
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+impl RawPool {
+    /// Returns the pool's status at this moment, with the distributions behind it. In a fork only the name is
+    /// known.
+    pub fn figures(&self) -> PoolFigures {
+        let core = self.core();
+        if core.is_here() { figures(core, &self.owner.workers) } else { self.status().into() }
+    }
+}
 
 pub(crate) fn pool(core: &Core, workers: &WorkerSource) -> PoolStatus {
     let mut status = PoolStatus::new(&core.name, workers.to_string());
@@ -15,7 +26,7 @@ pub(crate) fn pool(core: &Core, workers: &WorkerSource) -> PoolStatus {
 }
 
 /// Returns the status and the distributions. What is done under the lock takes no longer in a larger pool.
-pub(crate) fn figures(core: &Core, workers: &WorkerSource) -> PoolFigures {
+fn figures(core: &Core, workers: &WorkerSource) -> PoolFigures {
     let mut figures = PoolFigures::from(PoolStatus::new(&core.name, workers.to_string()));
     core.with(|state, now| {
         fill(&mut figures.status, core, state, now);
@@ -35,6 +46,7 @@ fn fill(status: &mut PoolStatus, core: &Core, state: &State, now: Time) {
     (workers.stopping, workers.retiring) = (count(Stopping), count(Retiring));
     let settings = state.scheduler.settings();
     status.queued = state.scheduler.queued();
+    status.oldest_ms = state.oldest(now).map(millis);
     status.running = state.scheduler.running();
     status.queue_limit = settings.queue;
     status.queued_bytes = state.scheduler.queued_bytes();
@@ -52,6 +64,7 @@ fn fill(status: &mut PoolStatus, core: &Core, state: &State, now: Time) {
     let gone = |cause: &Cause| state.scheduler.gone(*cause);
     status.deaths = state.scheduler.unwanted_deaths();
     status.deaths_by_cause = Cause::ALL.iter().map(|cause| (cause.name(), gone(cause))).collect();
+    status.starts = starts(&state.scheduler, status.workers.starting);
     status.counters = counters(state.scheduler.counters());
     status.counters.accepted -= state.stats.given_back();
     status.wait = state.stats.wait();
@@ -65,6 +78,8 @@ pub(crate) fn workers(core: &Core) -> Vec<WorkerStatus> {
             let mut status = WorkerStatus::new(&slot.name, public(worker));
             status.pid = slot.kill_switch.pid();
             status.job = job.and_then(|job| state.id(job));
+            let given = job.and_then(|job| state.entry(job)?.assigned);
+            status.job_ms = given.map(|(at, _)| millis(now.since(at)));
             status.jobs_done = slot.jobs_done;
             status.uptime_ms = millis(now.since(slot.started));
             status.generation = slot.generation.0;
@@ -76,6 +91,13 @@ pub(crate) fn workers(core: &Core) -> Vec<WorkerStatus> {
         workers.sort_by_key(|(id, _)| *id);
         workers.into_iter().map(|(_, status)| status).collect()
     })
+}
+
+/// Returns the number of starts that have ended, by result. What neither failed nor got ready was given up.
+fn starts(scheduler: &Scheduler, starting: usize) -> BTreeMap<&'static str, u64> {
+    let (counted, failed) = (scheduler.counters(), scheduler.gone(Cause::Start));
+    let withdrawn = counted.starts.saturating_sub(counted.ready + failed + starting as u64);
+    BTreeMap::from([("ready", counted.ready), ("failed", failed), ("withdrawn", withdrawn)])
 }
 
 fn counters(counted: Counters) -> PoolCounters {

@@ -1,15 +1,16 @@
 //! An engine that does as a test says, and remembers what it was asked.
 
 use procpool_protocol::engine::{
-    Accepted, Admin, BoxFuture, Engine, JobEvent, JobEvents, PoolSchemas, PoolSettings, PoolStatus,
-    Quarantine, ReconfigureError, ReloadError, ReloadReport, Reloaded, Submission, SuspectClient,
-    SuspectPayload, Watched, WorkerOrder, WorkerState, WorkerStatus,
+    Accepted, Admin, BoxFuture, Death, DeathGroup, DeathPage, DeathQuery, Engine, JobEvent, JobEvents,
+    PoolSchemas, PoolSettings, PoolStatus, PoolUsage, Quarantine, ReconfigureError, ReloadError,
+    ReloadReport, Reloaded, Submission, SuspectClient, SuspectPayload, Watched, WorkerOrder, WorkerState,
+    WorkerStatus, WorkerUsage,
 };
 use procpool_protocol::extras::JobReport;
 use procpool_protocol::outcome::{Finished, Timing};
-use procpool_protocol::{JobError, JobId, Payload};
+use procpool_protocol::{Exit, ExitReport, JobError, JobId, Payload};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 use tokio::sync::mpsc;
 
 /// The engine's reaction to a job.
@@ -156,6 +157,23 @@ fn accepted(
     })
 }
 
+/// Number of deaths that it remembers.
+pub(crate) const DEATHS: u64 = 4;
+
+/// Returns the deaths, the newest first: in turns of `fib` and of a pool that was removed.
+fn deaths() -> Vec<Arc<Death>> {
+    let death = |id: u64| {
+        let pool = if id % 2 == 1 { "fib" } else { "gone" };
+        let mut report = ExitReport::new(format!("{pool}-{id}"), 7, Exit::by_signal(11, false));
+        report.stderr = vec!["out of cheese".into()];
+        let mut death = Death::new(id, UNIX_EPOCH + Duration::from_secs(id), pool, "crashed", report);
+        (death.group, death.end) = (format!("g-{pool}"), "SIGSEGV".into());
+        death.signature = "SIGSEGV: out of cheese".into();
+        Arc::new(death)
+    };
+    (1..=DEATHS).rev().map(death).collect()
+}
+
 /// Two pools: `fib` has an idle worker and a busy one, `down` has none that is ready.
 impl Admin for Fake {
     fn pools(&self) -> Vec<PoolStatus> {
@@ -175,6 +193,16 @@ impl Admin for Fake {
             busy.job = Some(JobId::from_bits(ID));
             vec![busy, WorkerStatus::new("fib-2", WorkerState::Idle)]
         })
+    }
+
+    /// `fib-1` uses a page and half a second, and a worker before it used a second.
+    fn usage(&self, pool: &str) -> BoxFuture<'_, Option<Arc<PoolUsage>>> {
+        let usage = (pool == "fib").then(|| {
+            let mut worker = WorkerUsage::new("fib-1");
+            (worker.resident_bytes, worker.cpu_time) = (Some(4096), Some(Duration::from_millis(500)));
+            Arc::new(PoolUsage::of(vec![worker], Duration::from_secs(1)))
+        });
+        Box::pin(async { usage })
     }
 
     /// `fib` takes and gives integers, `down` says nothing.
@@ -233,6 +261,27 @@ impl Admin for Fake {
         }
         *settings = Some(*to);
         Some(Ok(()))
+    }
+
+    fn deaths(&self, query: &DeathQuery) -> DeathPage {
+        let mut found: Vec<_> = deaths().into_iter().filter(|death| query.matches(death)).collect();
+        let limit = query.limit.unwrap_or(usize::MAX);
+        let next = found.get(limit.saturating_sub(1)).filter(|_| found.len() > limit).map(|death| death.id);
+        found.truncate(limit);
+        DeathPage::new(found, next)
+    }
+
+    fn death(&self, id: u64) -> Option<Arc<Death>> {
+        deaths().into_iter().find(|death| death.id == id)
+    }
+
+    fn death_groups(&self) -> Vec<DeathGroup> {
+        let group = |newest: &Arc<Death>| {
+            let mut group = DeathGroup::new(newest);
+            group.count = 2;
+            group
+        };
+        deaths().iter().take(2).map(group).collect()
     }
 
     /// `fib` knows one payload and one client, `down` none.

@@ -13,6 +13,7 @@ mod batches;
 mod budgets;
 mod cancels;
 mod crowds;
+mod deaths;
 mod events;
 mod half_closed;
 mod inputs;

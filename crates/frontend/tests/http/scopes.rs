@@ -7,9 +7,10 @@ use procpool_frontend::{Access, Scope, Token, TokenDigest, Tokens, routes};
 /// The only routes that need no token. They tell nothing of what is running.
 const OPEN: [&str; 4] = ["/", "/livez", "/readyz", "/problems/{name}"];
 
-const PARTS: [(&str, &str); 5] = [
+const PARTS: [(&str, &str); 6] = [
     ("{pool}", "fib"),
     ("{worker}", "fib-0"),
+    ("{death}", "1"),
     ("{fingerprint}", SUSPECT),
     ("{name}", "crashed"),
     ("{id}", ID_TEXT),

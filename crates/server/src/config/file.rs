@@ -54,6 +54,8 @@ pub(super) struct ServerTable {
     pub(super) tls: Option<TlsTable>,
     pub(super) attach_dir: Option<PathBuf>,
     pub(super) on_disconnect: Option<Disconnect>,
+    pub(super) max_deaths: Option<usize>,
+    pub(super) max_death_bytes: Option<Size>,
 }
 
 /// `[jobs]`.

@@ -1,6 +1,7 @@
 //! The commands against a running server. Each sends requests of `procpool-client`, and prints their answers.
 
 mod batch;
+mod deaths;
 mod error;
 mod input;
 mod job;
@@ -12,6 +13,7 @@ mod watch;
 mod worker;
 
 pub(crate) use batch::batch;
+pub(crate) use deaths::deaths;
 pub(crate) use error::RemoteError;
 pub(crate) use job::job;
 pub(crate) use pool::{config, health, pool};
