@@ -8,13 +8,17 @@ use procpool_tests::{eventually, process};
 use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
 
-/// Returns the page after a few jobs, so that each family has a series.
+/// Returns the page after a job and a scrape, so that each family has a series.
 async fn page(server: &Server) -> String {
     assert_eq!(post(server.address(), "/v1/pools/fib/jobs", "20").await.status, 200);
-    let page = get(server.address(), "/metrics").await;
-    assert_eq!(page.status, 200);
-    // The first scrape is counted in the second.
-    get(server.address(), "/metrics").await.text().to_owned()
+    eventually("a page with what was measured for another one", async || {
+        let page = get(server.address(), "/metrics").await;
+        assert_eq!(page.status, 200);
+        let is_whole = page.text().contains("\nprocpool_worker_resident_bytes{pool=\"fib\"}")
+            && page.text().contains("route=\"/metrics\"");
+        is_whole.then(|| page.text().to_owned())
+    })
+    .await
 }
 
 fn value(page: &str, series: &str) -> f64 {

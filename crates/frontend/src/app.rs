@@ -6,7 +6,7 @@ use crate::config::HttpConfig;
 use crate::event_streams::EventStreams;
 use crate::health::Health;
 use crate::live::Live;
-use crate::metrics::Traffic;
+use crate::metrics::{Traffic, Usages};
 use crate::origin::OriginRule;
 use crate::owner::Owners;
 use crate::tls::Tls;
@@ -42,6 +42,8 @@ struct Bounds {
     live: Arc<Live>,
     /// Counters of requests.
     traffic: Arc<Traffic>,
+    /// What workers used at the last scrape.
+    usages: Arc<Usages>,
 }
 
 impl App {
@@ -58,6 +60,7 @@ impl App {
             event_streams: EventStreams::new(config.max_event_streams),
             live: Live::new(config.max_live_answers),
             traffic: Traffic::new(config.access_log),
+            usages: Arc::default(),
         };
         let (jobs, config) = (Arc::new(jobs), Arc::new(config));
         Self { engine: engine.clone(), admin: engine, config, health, jobs, tokens: None, tls: None, bounds }
@@ -84,10 +87,21 @@ impl App {
 
     /// Returns the state for the handlers, once it is known where they are reached.
     pub(crate) fn shared(&self, origin: OriginRule) -> Arc<Shared> {
-        let Bounds { bodies, answers, event_streams, live, traffic } = self.bounds.clone();
+        let Bounds { bodies, answers, event_streams, live, traffic, usages } = self.bounds.clone();
         let (owners, buffers) = (Owners::default(), Buffers::default());
         let app = self.clone();
-        Arc::new(Shared { origin, bodies, answers, event_streams, live, traffic, owners, buffers, app })
+        Arc::new(Shared {
+            origin,
+            bodies,
+            answers,
+            event_streams,
+            live,
+            traffic,
+            usages,
+            owners,
+            buffers,
+            app,
+        })
     }
 }
 
@@ -114,6 +128,8 @@ pub(crate) struct Shared {
     pub(crate) live: Arc<Live>,
     /// Counters of requests.
     pub(crate) traffic: Arc<Traffic>,
+    /// What workers used at the last scrape.
+    pub(crate) usages: Arc<Usages>,
     pub(crate) owners: Owners,
     /// Memory of large inputs, which is used again.
     pub(crate) buffers: Buffers,

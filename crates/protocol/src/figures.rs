@@ -71,6 +71,9 @@ pub struct PoolFigures {
     pub run: Distribution,
     /// Time from the start of a worker until it is ready.
     pub start: Distribution,
+    /// Highest peak of a worker's resident memory at the end of a job, of jobs that were asked for their usage, in
+    /// bytes.
+    pub peak_resident_bytes: u64,
     /// Number of payloads in quarantine.
     pub poisoned: usize,
     /// Reloads so far, by result.
@@ -89,6 +92,7 @@ impl From<PoolStatus> for PoolFigures {
             wait: Distribution::default(),
             run: Distribution::default(),
             start: Distribution::default(),
+            peak_resident_bytes: 0,
             poisoned: 0,
             reloads: Reloads::default(),
             payloads: PayloadBytes::default(),

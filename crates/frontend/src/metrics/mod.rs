@@ -8,20 +8,23 @@ mod paths;
 mod pools;
 mod process;
 mod traffic;
+mod usage;
 
 use self::page::Page;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use procpool_protocol::engine::PoolFigures;
+use procpool_protocol::engine::{PoolFigures, PoolUsage};
 use procpool_registry::Usage;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, prometheus_text, text};
 use prometheus_client::registry::Registry;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::Arc;
 
 pub(crate) use traffic::Traffic;
+pub(crate) use usage::Usages;
 
 /// A text format of metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +83,8 @@ fn weight(list: Option<&str>, wanted: &str) -> f32 {
 pub(crate) struct Scrape {
     /// The pools that the client may see.
     pub(crate) pools: Vec<PoolFigures>,
+    /// What their workers used at the scrape before, by pool.
+    pub(crate) usages: BTreeMap<String, Arc<PoolUsage>>,
     pub(crate) stored: Usage,
     pub(crate) stored_event_bytes: u64,
     pub(crate) event_streams: usize,
@@ -114,6 +119,7 @@ impl Collector for Scrape {
             [("version", env!("CARGO_PKG_VERSION")), ("revision", self.revision)],
         )?;
         pools::write(&mut page, &self.pools)?;
+        pools::write_usages(&mut page, &self.pools, &self.usages)?;
         page.gauge("procpool_jobs_stored", "Number of remembered jobs", self.stored.records as f64)?;
         let Usage { record_bytes, result_bytes, input_bytes, .. } = self.stored;
         let bytes = record_bytes + result_bytes + input_bytes + self.stored_event_bytes;

@@ -1,7 +1,7 @@
 //! Writes families of series through the encoder of `prometheus-client`, from numbers that others count.
 
 use procpool_protocol::engine::Distribution;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeCounterValue, EncodeLabelSet};
 use prometheus_client::metrics::MetricType;
 use std::fmt;
 
@@ -39,15 +39,15 @@ impl<'a> Page<'a> {
     }
 
     /// Writes a counter for each of these labels. `_total` is added to the name.
-    pub(super) fn counters<L: EncodeLabelSet>(
+    pub(super) fn counters<L: EncodeLabelSet, V: EncodeCounterValue>(
         &mut self,
         name: &str,
         help: &str,
-        series: impl IntoIterator<Item = (L, u64)>,
+        series: impl IntoIterator<Item = (L, V)>,
     ) -> fmt::Result {
         let mut family = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
         series.into_iter().try_for_each(|(labels, value)| {
-            family.encode_family(&labels)?.encode_counter::<NoLabels, u64, f64>(&value, None)
+            family.encode_family(&labels)?.encode_counter::<NoLabels, V, f64>(&value, None)
         })
     }
 

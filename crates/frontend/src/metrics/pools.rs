@@ -2,8 +2,10 @@
 
 use super::page::{JOB_TIMES, Page, START_TIMES};
 use procpool_protocol::OutcomeKind;
-use procpool_protocol::engine::{PoolFigures, PoolStatus, Priority};
+use procpool_protocol::engine::{PoolFigures, PoolStatus, PoolUsage, Priority};
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 /// Reasons that no client of a server is given: they belong to users of the library.
 const NOT_OF_SERVERS: [&str; 3] = ["forked", "input_encoding", "runtime_ended"];
@@ -52,6 +54,9 @@ fn jobs(page: &mut Page<'_>, pools: &[PoolFigures]) -> fmt::Result {
         run,
     )?;
 
+    let help = "Highest peak of resident memory at the end of a job that was asked for its usage, in bytes";
+    gauge(page, pools, "procpool_job_peak_resident_bytes", help, |it| it.peak_resident_bytes as f64)?;
+
     let bytes = pools.iter().flat_map(|it| {
         let bytes = it.payloads;
         let ways = [
@@ -78,6 +83,10 @@ fn queue(page: &mut Page<'_>, pools: &[PoolFigures]) -> fmt::Result {
     gauge(page, pools, "procpool_queue_limit", "Maximum number of waiting jobs", |it| {
         it.status.queue_limit as f64
     })?;
+    let help = "Time since the oldest waiting job was accepted, in seconds";
+    gauge(page, pools, "procpool_queue_oldest_seconds", help, |it| {
+        it.status.oldest_ms.unwrap_or_default() as f64 / 1_000.0
+    })?;
     let help = "Time that a job which joins the queue now is likely to wait, in seconds";
     gauge(page, pools, "procpool_predicted_wait_seconds", help, |it| it.predicted_wait.as_secs_f64())
 }
@@ -100,13 +109,9 @@ fn workers(page: &mut Page<'_>, pools: &[PoolFigures]) -> fmt::Result {
     let help = "Maximum number of workers that the pool starts";
     gauge(page, pools, "procpool_workers_max", help, |it| it.status.max_workers as f64)?;
 
-    let starts = pools.iter().flat_map(|it| {
-        let failed = it.status.deaths_by_cause.get("start").copied().unwrap_or_default();
-        let (pool, results) = (name(it), [("ready", it.start.count()), ("failed", failed)]);
-        results.map(|(result, count)| ([("pool", pool), ("result", result)], count))
-    });
-    let help = "Number of started workers that got ready, and of those that died before";
-    page.counters("procpool_worker_starts", help, starts)?;
+    let starts = each(pools, |status| status.starts.iter().map(|(&result, &count)| (result, count)));
+    let help = "Number of starts of workers that have come to their end, by result";
+    page.counters("procpool_worker_starts", help, labelled("result", starts))?;
     let start = pools.iter().map(|it| (of(it), &it.start));
     let help = "Time from the start of a worker until it is ready, in seconds";
     page.histograms("procpool_worker_start_seconds", help, START_TIMES, start)?;
@@ -133,6 +138,24 @@ fn state(page: &mut Page<'_>, pools: &[PoolFigures]) -> fmt::Result {
         results.map(|(result, count)| ([("pool", pool), ("result", result)], count))
     });
     page.counters("procpool_reloads", "Number of reloads of the executable, by result", reloads)
+}
+
+/// Writes what the workers of each pool used.
+pub(super) fn write_usages(
+    page: &mut Page<'_>,
+    pools: &[PoolFigures],
+    usages: &BTreeMap<String, Arc<PoolUsage>>,
+) -> fmt::Result {
+    let used = || pools.iter().filter_map(|it| Some((of(it), usages.get(name(it))?)));
+    let help = "Resident memory of all workers together, in bytes";
+    let resident = used().map(|(labels, usage)| (labels, usage.resident_bytes as f64));
+    page.gauges("procpool_worker_resident_bytes", help, resident)?;
+    let help = "Resident memory of the largest worker, in bytes";
+    let largest = used().map(|(labels, usage)| (labels, usage.resident_max_bytes as f64));
+    page.gauges("procpool_worker_resident_max_bytes", help, largest)?;
+    let help = "Processor time of all workers, the dead ones included, in seconds";
+    let cpu = used().map(|(labels, usage)| (labels, usage.cpu_time.as_secs_f64()));
+    page.counters("procpool_worker_cpu_seconds", help, cpu)
 }
 
 fn gauge(

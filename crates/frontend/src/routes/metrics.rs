@@ -32,10 +32,13 @@ pub(super) async fn scrape(
     let header = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let format = Format::of(header(ACCEPT));
     let mut pools = shared.app.admin.figures();
+    let names = pools.iter().map(|pool| pool.status.name.clone()).collect();
+    let usages = shared.usages.refresh(&shared.app.admin, names);
     pools.retain(|pool| principal.may_use(&pool.status.name));
     let (stored, stored_event_bytes) = shared.app.jobs.usage();
     let scrape = Scrape {
         pools,
+        usages,
         stored,
         stored_event_bytes,
         event_streams: shared.event_streams.open(),

@@ -164,6 +164,9 @@ impl State {
             Verdict::Finished => {
                 let told = context.take_result(key);
                 report = told.report;
+                if let Some(report) = &report {
+                    self.stats.reported(report);
+                }
                 entry.judge(told.result)
             }
             Verdict::Crashed { handed_over, payload_deaths, quarantined } => {

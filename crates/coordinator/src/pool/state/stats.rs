@@ -1,6 +1,7 @@
 //! The counters of a pool, in constant memory.
 
 use procpool_protocol::engine::{Distribution, Latency, PayloadBytes, PoolFigures, Reloads};
+use procpool_protocol::extras::JobReport;
 use procpool_protocol::outcome::{JobError, Outcome, OutcomeKind, Refusal, Timing};
 use procpool_scheduler::ReloadEnd;
 use std::collections::BTreeMap;
@@ -20,6 +21,8 @@ pub(crate) struct Stats {
     pub(crate) start: Distribution,
     pub(crate) reloads: Reloads,
     pub(crate) payloads: PayloadBytes,
+    /// Highest peak of resident memory that a job's report tells, in bytes.
+    peak_resident: u64,
 }
 
 impl Stats {
@@ -47,6 +50,11 @@ impl Stats {
         }
     }
 
+    /// Takes in the report of a job that was asked for its usage.
+    pub(crate) fn reported(&mut self, report: &JobReport) {
+        self.peak_resident = self.peak_resident.max(report.peak_memory.unwrap_or_default());
+    }
+
     /// Counts the end of a reload.
     pub(crate) fn reloaded(&mut self, end: ReloadEnd) {
         match end {
@@ -62,6 +70,7 @@ impl Stats {
         figures.wait.clone_from(&self.wait);
         figures.run.clone_from(&self.run);
         figures.start.clone_from(&self.start);
+        figures.peak_resident_bytes = self.peak_resident;
         (figures.reloads, figures.payloads) = (self.reloads, self.payloads);
     }
 
