@@ -86,6 +86,8 @@ pub enum Verb {
     WaitFor(String),
     /// Make shared memory of this many bytes, and answer that, or why there is none.
     Share(usize),
+    /// Answer `traceparent` and `tracestate` of the own job, or `none`.
+    Trace,
 
     // Verbs that want too much; see `greedy`.
     /// Allocate and touch memory without end.

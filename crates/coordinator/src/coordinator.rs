@@ -5,14 +5,15 @@ mod pools;
 
 pub use changes::PoolChanges;
 
-use self::pools::Pools;
+pub(crate) use self::pools::Pools;
 use crate::deaths::{DeathLimits, DeathLog};
+use crate::history::{self, Histories};
 use crate::pool::{NotThatJob, Pool, PoolConfig, PoolError, RawPool, ShutdownReport};
 use procpool_process::{ContractMismatch, EncodingMismatch};
 use procpool_protocol::engine::{
     Accepted, Admin, BoxFuture, Death, DeathGroup, DeathPage, DeathQuery, Engine, JobLimits, Offered,
-    OutputOf, PoolSchemas, PoolSettings, PoolStatus, PoolUsage, Quarantine, ReconfigureError, ReloadError,
-    ReloadReport, Reloaded, Submission, Watched, WorkerOrder, WorkerStatus,
+    OutputOf, PoolFigures, PoolHistory, PoolSchemas, PoolSettings, PoolStatus, PoolUsage, Quarantine,
+    ReconfigureError, ReloadError, ReloadReport, Reloaded, Submission, Watched, WorkerOrder, WorkerStatus,
 };
 use procpool_protocol::outcome::{Refusal, Refused};
 use procpool_protocol::{Job, JobError, JobId};
@@ -39,6 +40,7 @@ use tokio::task::JoinSet;
 pub struct Coordinator {
     pub(crate) pools: Arc<Pools>,
     deaths: Arc<DeathLog>,
+    histories: Arc<Histories>,
 }
 
 /// The parts of a coordinator.
@@ -99,7 +101,9 @@ impl Coordinator {
     pub async fn start(config: CoordinatorConfig) -> Result<Self, PoolError> {
         let deaths = DeathLog::new(config.deaths);
         let pools = changes::start_all(config.pools, &deaths).await?;
-        Ok(Self { pools: Arc::new(Pools::new(pools)), deaths })
+        let pools = Arc::new(Pools::new(pools));
+        let histories = history::begin(&pools);
+        Ok(Self { pools, deaths, histories })
     }
 
     /// Returns the deaths of workers that are remembered, those of removed pools among them.
@@ -204,6 +208,15 @@ impl Engine for Coordinator {
 impl Admin for Coordinator {
     fn pools(&self) -> Vec<PoolStatus> {
         self.pools.read().values().map(RawPool::status).collect()
+    }
+
+    fn figures(&self) -> Vec<PoolFigures> {
+        // Others change the pools meanwhile.
+        self.pools.all().iter().map(RawPool::figures).collect()
+    }
+
+    fn history(&self, pool: &str, seconds: usize) -> Option<PoolHistory> {
+        self.histories.of(pool, seconds)
     }
 
     fn workers(&self, pool: &str) -> Option<Vec<WorkerStatus>> {

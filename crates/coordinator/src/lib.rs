@@ -10,6 +10,7 @@
 
 mod coordinator;
 mod deaths;
+mod history;
 mod invalid;
 mod job_times;
 mod limits;

@@ -6,6 +6,7 @@ use crate::config::HttpConfig;
 use crate::event_streams::EventStreams;
 use crate::health::Health;
 use crate::live::Live;
+use crate::metrics::{Traffic, Usages};
 use crate::origin::OriginRule;
 use crate::owner::Owners;
 use crate::tls::Tls;
@@ -39,6 +40,10 @@ struct Bounds {
     event_streams: EventStreams,
     /// Answers that are sent while jobs run.
     live: Arc<Live>,
+    /// Counters of requests.
+    traffic: Arc<Traffic>,
+    /// What workers used at the last scrape.
+    usages: Arc<Usages>,
 }
 
 impl App {
@@ -54,6 +59,8 @@ impl App {
             answers: Budget::new(config.max_answers),
             event_streams: EventStreams::new(config.max_event_streams),
             live: Live::new(config.max_live_answers),
+            traffic: Traffic::new(config.access_log),
+            usages: Arc::default(),
         };
         let (jobs, config) = (Arc::new(jobs), Arc::new(config));
         Self { engine: engine.clone(), admin: engine, config, health, jobs, tokens: None, tls: None, bounds }
@@ -80,9 +87,21 @@ impl App {
 
     /// Returns the state for the handlers, once it is known where they are reached.
     pub(crate) fn shared(&self, origin: OriginRule) -> Arc<Shared> {
-        let Bounds { bodies, answers, event_streams, live } = self.bounds.clone();
+        let Bounds { bodies, answers, event_streams, live, traffic, usages } = self.bounds.clone();
         let (owners, buffers) = (Owners::default(), Buffers::default());
-        Arc::new(Shared { origin, bodies, answers, event_streams, live, owners, buffers, app: self.clone() })
+        let app = self.clone();
+        Arc::new(Shared {
+            origin,
+            bodies,
+            answers,
+            event_streams,
+            live,
+            traffic,
+            usages,
+            owners,
+            buffers,
+            app,
+        })
     }
 }
 
@@ -107,6 +126,10 @@ pub(crate) struct Shared {
     pub(crate) event_streams: EventStreams,
     /// Answers that are sent while jobs run.
     pub(crate) live: Arc<Live>,
+    /// Counters of requests.
+    pub(crate) traffic: Arc<Traffic>,
+    /// What workers used at the last scrape.
+    pub(crate) usages: Arc<Usages>,
     pub(crate) owners: Owners,
     /// Memory of large inputs, which is used again.
     pub(crate) buffers: Buffers,

@@ -30,11 +30,20 @@ const LATER: Duration = Duration::from_secs(5);
 
 /// Bounds the number of streams.
 #[derive(Clone, Debug)]
-pub(crate) struct EventStreams(Arc<Semaphore>);
+pub(crate) struct EventStreams {
+    places: Arc<Semaphore>,
+    limit: usize,
+}
 
 impl EventStreams {
     pub(crate) fn new(limit: usize) -> Self {
-        Self(Arc::new(Semaphore::new(limit.clamp(1, Semaphore::MAX_PERMITS))))
+        let limit = limit.clamp(1, Semaphore::MAX_PERMITS);
+        Self { places: Arc::new(Semaphore::new(limit)), limit }
+    }
+
+    /// Returns the number of open streams.
+    pub(crate) fn open(&self) -> usize {
+        self.limit - self.places.available_permits()
     }
 
     /// Counts another stream.
@@ -42,7 +51,7 @@ impl EventStreams {
     /// # Errors
     /// A 503 problem when there are as many as there may be.
     pub(crate) fn enter(&self, limit: usize) -> Result<OwnedSemaphorePermit, Problem> {
-        self.0.clone().try_acquire_owned().map_err(|_| {
+        self.places.clone().try_acquire_owned().map_err(|_| {
             let detail = format!(
                 "failed to begin the stream: {limit} are open, the server's limit (`max_event_streams`)"
             );

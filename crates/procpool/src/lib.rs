@@ -71,7 +71,7 @@ pub use procpool_memory::{RegionCell, SharedRegion};
 pub use procpool_protocol::engine::Priority;
 pub use procpool_protocol::{
     Bytes, Cancelled, CrashReport, Encoding, Failure, Job, JobError, JobId, OutcomeKind, PublicError, Schema,
-    Streaming, job,
+    Streaming, TraceContext, job,
 };
 
 /// The SDK for worker executables.

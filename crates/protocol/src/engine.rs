@@ -6,6 +6,9 @@
 
 pub use crate::client_name::ClientName;
 pub use crate::deaths::{DeadPayload, Death, DeathGroup, DeathPage, DeathQuery};
+pub use crate::distribution::Distribution;
+pub use crate::figures::{PayloadBytes, PoolFigures, Reloads};
+pub use crate::history::PoolHistory;
 pub use crate::offered::Offered;
 use crate::outcome::{Finished, JobError, JobId};
 use crate::payload::{Encoding, Payload};
@@ -17,6 +20,7 @@ pub use crate::status::{
     Latency, PoolCounters, PoolSchemas, PoolStatus, PoolUsage, Quarantine, SuspectClient, SuspectPayload,
     WorkerCounts, WorkerState, WorkerStatus, WorkerUsage,
 };
+pub use crate::trace::TraceContext;
 pub use crate::watched::{JobEvent, JobEvents, Watched};
 pub use crate::worker_output::{OutputLine, OutputOf, OutputPage, OutputStream, WorkerOutput};
 use std::fmt;
@@ -53,6 +57,8 @@ pub struct Submission {
     /// The name of who asks for the job, as the frontend knows it: of a token, of a user of this machine, or
     /// `anonymous`. An engine may keep what belongs to one apart from others.
     pub principal: Option<ClientName>,
+    /// The trace that the job belongs to. Its worker is told of it.
+    pub trace: Option<Arc<TraceContext>>,
 }
 
 impl Submission {
@@ -68,6 +74,7 @@ impl Submission {
             priority: Priority::Normal,
             tenant: None,
             principal: None,
+            trace: None,
         }
     }
 }
@@ -177,6 +184,18 @@ pub type Reloaded = Option<Result<ReloadReport, ReloadError>>;
 pub trait Admin: Send + Sync + 'static {
     /// Returns every pool, by name.
     fn pools(&self) -> Vec<PoolStatus>;
+
+    /// Returns the figures of every pool, by name. The default knows no more than [`pools`](Self::pools).
+    fn figures(&self) -> Vec<PoolFigures> {
+        self.pools().into_iter().map(PoolFigures::from).collect()
+    }
+
+    /// Returns the last `seconds` of one pool. Returns `None` if there is no such pool, or this engine remembers
+    /// none.
+    fn history(&self, pool: &str, seconds: usize) -> Option<PoolHistory> {
+        let _ = (pool, seconds);
+        None
+    }
 
     /// Returns the workers of one pool, or `None` if there is no such pool.
     fn workers(&self, pool: &str) -> Option<Vec<WorkerStatus>>;

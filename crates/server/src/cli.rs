@@ -10,6 +10,7 @@ pub(crate) mod token;
 
 use crate::config::duration::Bound;
 use crate::config::listen::Listen;
+use crate::logs::LogFormat;
 use crate::words::Words;
 use batch::BatchArgs;
 use clap::{Args, Parser, Subcommand};
@@ -115,6 +116,10 @@ pub(crate) struct Cli {
     /// Log more: -v workers' lives, -vv jobs and requests, -vvv all.
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub(crate) verbose: u8,
+
+    /// How lines of the log are written.
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t, global = true)]
+    pub(crate) log_format: LogFormat,
 
     #[command(subcommand)]
     pub(crate) command: Command,

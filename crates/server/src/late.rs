@@ -5,8 +5,8 @@ use crate::reload::{self, Configuration};
 use procpool_coordinator::Coordinator;
 use procpool_protocol::engine::{
     Accepted, Admin, BoxFuture, ConfigReloadError, ConfigReport, Death, DeathGroup, DeathPage, DeathQuery,
-    Engine, JobLimits, Offered, OutputOf, PoolSchemas, PoolSettings, PoolStatus, PoolUsage, Quarantine,
-    ReconfigureError, Reloaded, Submission, Watched, WorkerOrder, WorkerStatus,
+    Engine, JobLimits, Offered, OutputOf, PoolFigures, PoolHistory, PoolSchemas, PoolSettings, PoolStatus,
+    PoolUsage, Quarantine, ReconfigureError, Reloaded, Submission, Watched, WorkerOrder, WorkerStatus,
 };
 use procpool_protocol::outcome::{Refusal, Refused};
 use procpool_protocol::{JobError, JobId};
@@ -82,6 +82,14 @@ impl Engine for Late {
 impl Admin for Late {
     fn pools(&self) -> Vec<PoolStatus> {
         self.get().map(Admin::pools).unwrap_or_default()
+    }
+
+    fn figures(&self) -> Vec<PoolFigures> {
+        self.get().map(Admin::figures).unwrap_or_default()
+    }
+
+    fn history(&self, pool: &str, seconds: usize) -> Option<PoolHistory> {
+        self.get()?.history(pool, seconds)
     }
 
     fn workers(&self, pool: &str) -> Option<Vec<WorkerStatus>> {

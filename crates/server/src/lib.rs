@@ -113,7 +113,7 @@ fn shown(error: &Error) -> String {
 fn log_and_execute(cli: Cli) -> Result<ExitCode, Error> {
     // The error tells what happened to the only worker of `run`, and to that of a pool in `check`.
     let quiet = matches!(cli.command, Command::Run(_) | Command::Check(_));
-    let _flush = logs::start(cli.verbose, quiet)?;
+    let _flush = logs::start(cli.verbose, quiet, cli.log_format)?;
     execute(cli.command)
 }
 

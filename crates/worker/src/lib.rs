@@ -127,6 +127,6 @@ pub use procpool_memory::{RegionCell, SharedRegion};
 pub use procpool_protocol::extras::InvalidContentType;
 pub use procpool_protocol::log::LogLevel as Level;
 pub use procpool_protocol::{
-    Bytes, Cancelled, Encoding, Failure, Job, JobId, PayloadError, Schema, Streaming, job,
+    Bytes, Cancelled, Encoding, Failure, Job, JobId, PayloadError, Schema, Streaming, TraceContext, job,
 };
 pub use startup::{Startup, WorkerDataError};

@@ -101,6 +101,10 @@ fn perform(verb: Verb, cx: &Context<Verbs>) -> Result<String, Failure> {
             cx.log(level, text);
             std::process::abort()
         }
+        Verb::Trace => cx.trace_context().map_or_else(
+            || "none".into(),
+            |trace| format!("{} {}", trace.traceparent(), trace.tracestate().unwrap_or_default()),
+        ),
         Verb::Break(message) => return Err(Failure::new(message).with_code("broken").as_broken()),
         Verb::PanicThenAbort(message) => {
             let _ = std::panic::catch_unwind(|| panic!("{message}"));

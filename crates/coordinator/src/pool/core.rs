@@ -99,6 +99,11 @@ impl Core {
         })
     }
 
+    /// Returns when the pool was started.
+    pub(crate) fn born(&self) -> Instant {
+        self.epoch
+    }
+
     /// Returns the runtime that keeps the pool's time.
     pub(crate) fn runtime(&self) -> &Handle {
         &self.runtime

@@ -280,6 +280,7 @@ impl RawPool {
             client: None,
             priority: Priority::Normal,
             tenant: None,
+            trace: None,
             events,
         }
     }
@@ -332,6 +333,7 @@ impl RawPool {
             .inspect_err(|error| {
                 tracing::error!("{error}");
                 core.news.tell(|| PoolEvent::reload_failed(error));
+                core.with(|state, _| state.stats.reloads.failed += 1);
             })?;
         // Every reload has its end; this is for a pool that was torn down by a panic.
         let ended = ended.await.unwrap_or_else(|_| Err(ReloadError::shut_down(core.name.clone())));

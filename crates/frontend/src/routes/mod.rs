@@ -8,6 +8,7 @@ mod job;
 mod job_list;
 mod jobs;
 mod logs;
+mod metrics;
 mod orders;
 mod pools;
 mod problems;
@@ -53,6 +54,8 @@ fn map() -> Vec<Route> {
         get(Read, "/v1/pools", pools::all),
         get(Read, "/v1/pools/{pool}", pools::one),
         get(Read, "/v1/pools/{pool}/workers", pools::workers),
+        get(Read, "/v1/pools/{pool}/history", metrics::history),
+        get(Read, "/metrics", metrics::scrape),
         post(Operate, "/v1/pools/{pool}/reload", pools::reload),
         post(Admin, "/v1/config/reload", config::reload),
         post(Operate, "/v1/pools/{pool}/pause", pools::pause),

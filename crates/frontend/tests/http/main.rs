@@ -26,6 +26,7 @@ mod lent;
 mod lifetimes;
 mod limits;
 mod logs;
+mod metrics;
 mod orders;
 mod origins;
 mod outcomes;

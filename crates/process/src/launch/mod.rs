@@ -184,7 +184,7 @@ impl Introduced<'_> {
                 if frame.kind != Kind::Log {
                     return Ok(frame);
                 }
-                log_record(&frame, &recipe.name, &body.name, None)?;
+                log_record(&frame, &recipe.name, &body.name, None, None)?;
             }
         };
         let frame = heard(said, control.breach());

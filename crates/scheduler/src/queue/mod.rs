@@ -107,6 +107,11 @@ impl Queue {
         self.len
     }
 
+    /// Returns the number of waiting jobs of each priority, in the order of [`Priority`].
+    pub(crate) const fn by_priority(&self) -> [usize; 3] {
+        self.waiting
+    }
+
     /// Returns the total number of bytes of their payloads.
     pub(crate) const fn bytes(&self) -> usize {
         self.bytes

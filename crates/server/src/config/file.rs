@@ -42,6 +42,7 @@ pub(super) struct ServerTable {
     pub(super) uncapped_peers: Option<Vec<IpAddr>>,
     pub(super) max_streams: Option<NonZeroU32>,
     pub(super) max_event_streams: Option<NonZeroUsize>,
+    pub(super) access_log: Option<bool>,
     pub(super) max_live_answers: Option<NonZeroUsize>,
     pub(super) batch_window: Option<NonZeroUsize>,
     pub(super) batch_bytes: Option<Size>,

@@ -78,6 +78,7 @@ impl ServerConfig {
         http.batch_bytes = batch_bytes.unwrap_or(http.batch_bytes);
         http.allowed_hosts = table.allowed_hosts.unwrap_or_default();
         http.max_event_streams = table.max_event_streams.map_or(http.max_event_streams, usize::from);
+        http.access_log = table.access_log.unwrap_or_default();
         http.on_disconnect = table.on_disconnect.map_or(http.on_disconnect, Into::into);
         let mut deaths = DeathLimits::default();
         deaths.records = table.max_deaths.unwrap_or(deaths.records);

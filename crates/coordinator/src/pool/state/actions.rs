@@ -78,6 +78,7 @@ impl State {
             }
             Action::Reloaded { generation, end } => {
                 let (current, reason) = (self.scheduler.generation(), context.failed_start.take());
+                self.stats.reloaded(end);
                 effects.reloaded.push(self.makes.reloaded(&self.pool, generation, end, reason));
                 effects.outdated.extend(self.makes.retire(current));
             }
@@ -122,7 +123,7 @@ impl State {
             }
             let length = frame.payload.bytes.len();
             effects.wanted.extend(slot.wants(Direction::Input, length).map(|wanted| (worker, wanted)));
-            let flush = slot.give(key, &mut frame, now);
+            let flush = slot.give(key, &mut frame, now, &mut self.stats.payloads);
             if let Some(lines) = &slot.lines {
                 effects.flush(lines, flush);
             }
@@ -163,6 +164,9 @@ impl State {
             Verdict::Finished => {
                 let told = context.take_result(key);
                 report = told.report;
+                if let Some(report) = &report {
+                    self.stats.reported(report);
+                }
                 entry.judge(told.result)
             }
             Verdict::Crashed { handed_over, payload_deaths, quarantined } => {

@@ -29,6 +29,11 @@ impl State {
             };
             match slot.answered(&answer) {
                 Ok(job) => {
+                    let bytes = &mut self.stats.payloads;
+                    match answer.is_shared {
+                        true => bytes.output_by_memory += answer.length as u64,
+                        false => bytes.output_by_socket += answer.length as u64,
+                    }
                     context.results.push_back((job, answer.told));
                     let health = match answer.health {
                         Health::Sound if is_spent => Health::Spent,

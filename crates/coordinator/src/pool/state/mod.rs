@@ -11,7 +11,6 @@ pub(super) mod effects;
 pub(super) mod events;
 pub(super) mod fingerprint;
 pub(super) mod generations;
-mod histogram;
 mod names;
 pub(super) mod open_job;
 pub(super) mod recall;

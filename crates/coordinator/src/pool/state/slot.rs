@@ -7,6 +7,7 @@ use procpool_process::{KillSwitch, Outboxes, Ticket};
 use procpool_protocol::JobId;
 use procpool_protocol::arena::{Direction, Place};
 use procpool_protocol::encodings::Encodings;
+use procpool_protocol::engine::PayloadBytes;
 use procpool_protocol::frame::Frame;
 use procpool_scheduler::{Generation, Health, JobId as Key, Time};
 use std::collections::VecDeque;
@@ -136,16 +137,20 @@ impl WorkerSlot {
     /// Hands it a job: appends the frame to its output. The payload goes through shared memory if it is large
     /// enough. A busy worker's frames may wait for others, so that they are written together.
     #[must_use]
-    pub(crate) fn give(&mut self, job: Key, frame: &mut Frame, now: Time) -> Flush {
+    pub(crate) fn give(&mut self, job: Key, frame: &mut Frame, now: Time, bytes: &mut PayloadBytes) -> Flush {
         let Some(lines) = &self.lines else { return Flush::ByOthers };
         frame.taken = std::mem::take(&mut self.sharing.has_taken);
         let (length, sequence) = (frame.payload.bytes.len(), frame.sequence);
         let appended = match self.sharing.inputs.lend(length, sequence, now) {
             Some(Arena { number, memory, .. }) => {
+                bytes.input_by_memory += length as u64;
                 let place = Place { arena: number, offset: 0, length: length as u64 };
                 lines.jobs.push_shared(frame, memory, place)
             }
-            None => lines.jobs.push(frame),
+            None => {
+                bytes.input_by_socket += length as u64;
+                lines.jobs.push(frame)
+            }
         };
         let flush = match (self.held.is_empty(), appended.is_first) {
             (true, _) => Flush::Now,

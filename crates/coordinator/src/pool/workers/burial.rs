@@ -110,7 +110,7 @@ impl Said {
     fn pass_on(self, pool: &str) -> Option<Event> {
         let Self { worker, frame, job, id, events } = self;
         if frame.kind == Kind::Log {
-            let _ = procpool_process::log_record(&frame, pool, &worker, id);
+            let _ = procpool_process::log_record(&frame, pool, &worker, id, None);
             return None;
         }
         let (job, events) = job.zip(events)?;

@@ -152,6 +152,7 @@ impl Member {
         let (lines, session) = Session::new(link);
         self.core.act(|state, now, effects| {
             if let Some(slot) = state.slots.get_mut(&self.worker) {
+                state.stats.start.record(now.since(slot.started));
                 if state.schemas.ask(slot.generation, self.worker) {
                     lines.control.push(&Frame::new(Kind::Describe, 0, ""));
                     effects.flush_control.push(lines.clone());
