@@ -228,7 +228,10 @@ mod tests {
             ["frame", "--seconds", "--seconds 0", "--seconds x", "--replay x", "frames heads --replay x"]
         {
             let error = read(line).unwrap_err().to_string();
-            assert!(error.contains("frames, handshake, heads, jobs, configuration, stacks"), "{line}: {error}");
+            assert!(
+                error.contains("frames, handshake, heads, jobs, configuration, stacks"),
+                "{line}: {error}"
+            );
         }
     }
 

@@ -14,6 +14,7 @@ mod attach;
 mod cause;
 pub mod clock;
 mod contract;
+mod crash_record;
 mod death;
 mod environment;
 mod evidence;

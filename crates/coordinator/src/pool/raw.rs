@@ -167,6 +167,7 @@ impl RawPool {
             env,
             current_dir,
             sends_ahead: !limits.supervision.process_per_job,
+            crash_stacks: limits.supervision.crash_stacks,
             limits: if limits.supervision.process_per_job {
                 limits.worker
             } else {

@@ -100,6 +100,7 @@ pub(super) struct PoolTable {
     pub(super) idle_timeout: Option<Bound>,
     pub(super) process_per_job: Option<bool>,
     pub(super) fork: Option<bool>,
+    pub(super) crash_stacks: Option<bool>,
     pub(super) recycle_jobs: Option<u64>,
     pub(super) recycle_lifetime: Option<Span>,
     pub(super) recycle_memory: Option<Size>,

@@ -262,6 +262,7 @@ fn supervision(table: &PoolTable, mut rules: Supervision) -> Supervision {
     rules.idle_timeout = table.idle_timeout.map_or(rules.idle_timeout, |bound| bound.0);
     rules.process_per_job = table.process_per_job.unwrap_or(rules.process_per_job);
     rules.fork = table.fork.unwrap_or(rules.fork);
+    rules.crash_stacks = table.crash_stacks.unwrap_or(rules.crash_stacks);
     rules.recycle_jobs = table.recycle_jobs;
     rules.recycle_lifetime = table.recycle_lifetime.map(|span| span.0);
     rules.recycle_memory = table.recycle_memory.map(|size| size.0);
