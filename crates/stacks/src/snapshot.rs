@@ -51,6 +51,10 @@ pub struct Mapping {
     pub offset: u64,
     /// Whether its bytes may be executed.
     pub executable: bool,
+    /// The major and minor number of the file's device; zero where they are not known.
+    pub device: (u32, u32),
+    /// The number of the file on its device; 0 where it is not known.
+    pub inode: u64,
     /// The path as the kernel wrote it; empty for memory without a file.
     pub path: String,
 }
