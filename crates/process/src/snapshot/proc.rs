@@ -1,6 +1,6 @@
 //! What `/proc` tells of a process: its threads, its mapped files, and what forbids to trace it.
 //!
-//! The files of a hostile process may be long, and hold any path. All of them are read up to a bound.
+//! The files of a hostile process may be long. All of them are read up to a bound.
 
 use super::forbidden::Facts;
 use procpool_stacks::Mapping;
@@ -12,40 +12,22 @@ use std::os::unix::fs::MetadataExt as _;
 /// Maximum number of bytes that are read of a list of mappings.
 const MOST_MAPS: u64 = 4 << 20;
 
-/// Maximum number of mappings that are kept.
-const MOST_MAPPINGS: usize = 8192;
-
 /// The capability to trace any process, as a bit of the kernel's sets.
 const CAP_SYS_PTRACE: u64 = 1 << 19;
 
+fn bytes(path: &str, most: u64) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path).ok()?.take(most).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
+}
+
 fn read(path: &str, most: u64) -> Option<String> {
-    let mut text = Vec::new();
-    File::open(path).ok()?.take(most).read_to_end(&mut text).ok()?;
-    Some(String::from_utf8_lossy(&text).into_owned())
+    Some(String::from_utf8_lossy(&bytes(path, most)?).into_owned())
 }
 
-/// Returns the mapped files of a process, in the order of their addresses.
+/// Returns what a process has mapped executable, in the order of their addresses.
 pub(super) fn mappings(process: Pid) -> Vec<Mapping> {
-    let text = read(&format!("/proc/{process}/maps"), MOST_MAPS).unwrap_or_default();
-    text.lines().filter_map(mapping).take(MOST_MAPPINGS).collect()
-}
-
-/// Reads one line, if it is of a readable or executable part of a file, or of the kernel's own code.
-fn mapping(line: &str) -> Option<Mapping> {
-    let mut fields = line.splitn(6, ' ');
-    let (start, end) = fields.next()?.split_once('-')?;
-    let (rights, offset) = (fields.next()?, fields.next()?);
-    let path = fields.nth(2)?.trim_start();
-    let is_wanted = rights.contains(['r', 'x']) && (path.starts_with('/') || path == "[vdso]");
-    is_wanted.then_some(())?;
-    let number = |text| u64::from_str_radix(text, 16).ok();
-    Some(Mapping {
-        start: number(start)?,
-        end: number(end)?,
-        offset: number(offset)?,
-        executable: rights.contains('x'),
-        path: path.to_owned(),
-    })
+    procpool_stacks::mappings(&bytes(&format!("/proc/{process}/maps"), MOST_MAPS).unwrap_or_default())
 }
 
 /// Returns the other threads of a process, at most `most`.
@@ -107,24 +89,6 @@ fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_line_is_read_whatever_its_path_contains() {
-        let code = mapping("55d0c0a0b000-55d0c0a3f000 r-xp 0000b000 fe:00 1234      /opt/a b (deleted)");
-        let code = code.expect("a mapped file");
-        assert_eq!((code.start, code.end, code.offset), (0x55d0_c0a0_b000, 0x55d0_c0a3_f000, 0xb000));
-        assert!(code.executable);
-        assert_eq!(code.path, "/opt/a b (deleted)");
-        for other in [
-            "7ffc0000-7ffc1000 rw-p 00000000 00:00 0    [stack]",
-            "7ffc0000-7ffc1000 ---p 00000000 fe:00 7    /opt/guard",
-            "7ffc0000-7ffc1000 rw-p 00000000 00:00 0 ",
-            "nonsense",
-            "",
-        ] {
-            assert_eq!(mapping(other), None, "{other}");
-        }
-    }
 
     #[test]
     fn this_process_is_mapped_and_has_threads() {

@@ -3,10 +3,11 @@
 use super::*;
 use crate::Executable;
 use crate::WorkerLimits;
-use crate::os::spawn::{SpawnRequest, TakenUp, spawn};
+use crate::os::spawn::{Ends, SpawnRequest, TakenUp, spawn};
 use rustix::process::{Pid, Signal, kill_process};
+use std::path::Path;
 
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(30);
 
 /// In the environment of a copy of these tests that is to have [`THREADS`].
 const CROWDED: &str = "PROCPOOL_TEST_CROWDED";
@@ -14,7 +15,8 @@ const CROWDED: &str = "PROCPOOL_TEST_CROWDED";
 /// Number of threads of that copy that only sleep.
 const THREADS: usize = 5;
 
-async fn running(program: impl AsRef<std::path::Path>, args: &[&str]) -> Arc<WorkerProcess> {
+/// Starts a program. Its output is read by nobody, and must not be closed before its end.
+async fn running(program: impl AsRef<Path>, args: &[&str]) -> (Arc<WorkerProcess>, Ends) {
     let executable = Executable::path(program).expect("a program").with_args(args.iter().copied());
     let request = SpawnRequest {
         pinned: executable.pin().expect("it can be opened"),
@@ -25,16 +27,16 @@ async fn running(program: impl AsRef<std::path::Path>, args: &[&str]) -> Arc<Wor
         welcome: bytes::Bytes::new(),
     };
     let spawned = spawn(request, TakenUp::default()).await.expect("it is spawned");
-    Arc::new(WorkerProcess::Child(spawned.process))
+    (Arc::new(WorkerProcess::Child(spawned.process)), spawned.ends)
 }
 
 async fn sleep() -> Arc<WorkerProcess> {
-    running("/bin/sleep", &["1000"]).await
+    running("/bin/sleep", &["1000"]).await.0
 }
 
 /// Never waits for anything.
 async fn spin() -> Arc<WorkerProcess> {
-    running("/bin/sh", &["-c", "while :; do :; done"]).await
+    running("/bin/sh", &["-c", "while :; do :; done"]).await.0
 }
 
 fn pid(process: &WorkerProcess) -> Pid {
@@ -47,6 +49,7 @@ fn status(process: &WorkerProcess, field: &str) -> String {
     line.trim().to_owned()
 }
 
+#[track_caller]
 fn until(question: impl Fn() -> bool) {
     let start = Instant::now();
     while !question() {
@@ -101,7 +104,7 @@ async fn a_process_that_was_stopped_stays_stopped() {
 async fn no_signal_is_lost() {
     // Counts until it is told to end, and says whether all have come.
     let script = "n=0; trap 'n=$((n+1))' USR1; trap 'exit $n' TERM; while :; do :; done";
-    let process = running("/bin/sh", &["-c", script]).await;
+    let (process, _ends) = running("/bin/sh", &["-c", script]).await;
     let caught = || u64::from_str_radix(&status(&process, "SigCgt:"), 16).expect("a set");
     until(|| caught() & 0x4200 == 0x4200);
     for _ in 0..100 {
@@ -179,7 +182,7 @@ async fn all_threads_are_seen_and_none_holds_up_the_death_of_its_process() {
     let own = std::env::current_exe().expect("a file");
     let name = "snapshot::tests::a_copy_of_these_tests_has_many_threads";
     for is_killed in [false, true] {
-        let process = running(&own, &["--exact", name]).await;
+        let (process, _ends) = running(&own, &["--exact", name]).await;
         let sleepers = || {
             let threads = super::proc::other_threads(pid(&process), MOST_THREADS);
             threads.into_iter().filter(|it| super::proc::thread_name(pid(&process), *it) == "sleeper").count()
