@@ -30,7 +30,7 @@ pub use limits::PoolLimits;
 #[cfg(feature = "tower")]
 pub use pool::PoolService;
 pub use pool::{
-    Canceller, JobEvent, JobEvents, JobHandle, JobRequest, Map, Pool, PoolBuilder, PoolConfig, PoolError,
+    Canceller, CallNames, JobEvent, JobEvents, JobHandle, JobRequest, Map, NamesCalls, Pool, PoolBuilder, PoolConfig, PoolError,
     PoolEvent, PoolEvents, RawPool, Reported, RunReport, ShutdownReport, WeakPool, WorkerRange, WorkerSource,
 };
 pub use procpool_process::{

@@ -37,7 +37,7 @@ pub struct UnnamedThread {
 }
 
 /// A call.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Call {
     /// The index of its file in [`Unwound::modules`]. `None` for memory without a file.
     pub module: Option<usize>,

@@ -121,6 +121,11 @@ impl<J: Job> PoolBuilder<J> {
         grace: Duration, grace => grace
     }
     limit! {
+        /// Takes the stack of a worker before it is killed for its job's timeout. The outcome waits for the stack, at
+        /// most 250 ms. Default: false.
+        stack_at_deadline: bool, takes => takes
+    }
+    limit! {
         /// Sets the time from asking an idle worker to exit to killing it. Default: 2 s.
         stop_timeout: Duration, timeout => timeout
     }

@@ -2,6 +2,7 @@
 
 use crate::invalid::InvalidLimits;
 use crate::limits::PoolLimits;
+use super::stacks::CallNames;
 use crate::recorder::SaveError;
 use procpool_process::{
     AttachPoint, AttachSocket, Contract, Executable, ExecutableError, Needs, Origin, StartError, WorkerData,
@@ -115,6 +116,8 @@ pub struct PoolConfig {
     pub(crate) needs: Option<Needs>,
     /// The number of its next worker, if it takes the place of another pool.
     pub(crate) numbers: Option<Arc<AtomicU64>>,
+    /// Names the calls of its workers' stacks. `None`: they are shown as positions in files.
+    pub names: Option<CallNames>,
 }
 
 impl PoolConfig {
@@ -134,6 +137,7 @@ impl PoolConfig {
             starts_once: false,
             needs: None,
             numbers: None,
+            names: None,
         }
     }
 

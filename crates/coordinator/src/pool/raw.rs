@@ -139,6 +139,7 @@ impl RawPool {
             starts_once,
             needs,
             numbers,
+            names,
         } = config;
         refuse_unserved(&name)?;
         if let (WorkerSource::Spawned(executable), None, None) = (&workers, &job, &expects) {
@@ -190,7 +191,7 @@ impl RawPool {
             .transpose()
             .map_err(|reason| PoolError::SaveFailedJobs { pool: name.clone(), reason })?;
         let (spawns, requests) = mpsc::unbounded_channel();
-        let core = Core::new(recipe, limits, scheduler, spawns, recorder);
+        let core = Core::new(recipe, limits, scheduler, spawns, recorder, names.map(|names| names.0));
         if let Some(numbers) = numbers {
             core.with(|state, _| state.numbers = numbers);
         }

@@ -90,6 +90,7 @@ pub(super) struct PoolTable {
     pub(super) run_timeout: Option<Bound>,
     pub(super) max_timeout: Option<Bound>,
     pub(super) grace: Option<Span>,
+    pub(super) stack_at_deadline: Option<bool>,
     pub(super) stop_timeout: Option<Span>,
     pub(super) start_timeout: Option<Span>,
     pub(super) max_payload: Option<Size>,

@@ -44,9 +44,11 @@ struct Origin {
 impl PoolSpec {
     /// Returns a pool of the built-in configuration.
     pub(super) fn built_in(name: &str) -> Self {
+        let mut limits = PoolLimits::default();
+        limits.stack_at_deadline = true;
         Self {
             name: name.into(),
-            limits: PoolLimits::default(),
+            limits,
             source: WorkersFrom::Command(Command::program(&format!("procpool-{name}"))),
             job: None,
             inherit_env: Vec::new(),
@@ -227,6 +229,8 @@ fn limits(table: &PoolTable) -> Result<PoolLimits, (&'static str, Mistake)> {
     limits.max_timeout = max_timeout.or(limits.max_timeout);
     limits.admission = table.admission.unwrap_or(limits.admission);
     limits.grace = table.grace.map_or(limits.grace, |span| span.0);
+    // A program that has a pool decides whether its callers wait for a stack. Whoever calls a server sees nothing else.
+    limits.stack_at_deadline = table.stack_at_deadline.unwrap_or(true);
     limits.stop_timeout = table.stop_timeout.map_or(limits.stop_timeout, |span| span.0);
     limits.start_timeout = table.start_timeout.map_or(limits.start_timeout, |span| span.0);
     limits.max_attempts = table.max_attempts.unwrap_or(limits.max_attempts);

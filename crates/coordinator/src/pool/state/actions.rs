@@ -7,13 +7,14 @@ use super::recall::Recall;
 use super::refusal;
 use super::slot::WorkerSlot;
 use super::stage::{is_unbegun, public};
+use crate::pool::stacks::{LastLook, Outcome, Withheld};
 use crate::recorder::{self, FailedJob, PendingOutcome};
 use procpool_protocol::arena::Direction;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::limits::CHUNK_CREDIT;
 use procpool_protocol::message::Job;
 use procpool_protocol::{JobError, Stage};
-use procpool_scheduler::{Action, JobId as Key, Refusal as SchedulerRefusal, Time, Verdict, WorkerId};
+use procpool_scheduler::{Action, Cause, JobId as Key, Refusal as SchedulerRefusal, Time, Verdict, WorkerId};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -69,11 +70,7 @@ impl State {
             Action::Retire { worker } => {
                 self.control(worker, effects, |_| Some(Frame::new(Kind::Shutdown, 0, "")));
             }
-            Action::Kill { worker, .. } => {
-                // Once the scheduler asked for a kill it gives that worker nothing more, so that a kill
-                // performed later hits no other job.
-                effects.kill.extend(self.slots.get(&worker).map(|slot| slot.kill_switch.clone()));
-            }
+            Action::Kill { worker, .. } => self.kill(worker, effects),
             Action::Reloaded { generation, end } => {
                 let (current, reason) = (self.scheduler.generation(), context.failed_start.take());
                 effects.reloaded.push(self.makes.reloaded(&self.pool, generation, end, reason));
@@ -188,12 +185,39 @@ impl State {
         effects.ended.extend(entry.job.events.clone());
         let is_kept = result.as_ref().is_err_and(|error| recorder::is_worth_saving(error));
         let sent = entry.sent.take().filter(|_| is_kept);
+        let runs = matches!(verdict, Verdict::TimedOut { .. }).then_some(entry.assigned).flatten();
         let (caller, finished) = entry.finish(now, Told { result, report });
+        if let Some(slot) = runs.and_then(|(_, worker)| self.looks_at(worker, key)) {
+            let withheld = Withheld::new(Outcome { caller, finished, sent });
+            slot.withheld = Some(withheld.clone());
+            effects.withheld.push(withheld);
+            return;
+        }
         match sent {
             Some(sent) => {
                 effects.failed.push(FailedJob { sent, outcome: PendingOutcome::new(caller, finished) });
             }
             None => effects.outcomes.push((caller, finished)),
+        }
+    }
+
+    /// Returns the worker if it runs this job, and is looked at before it is killed for that.
+    fn looks_at(&mut self, worker: WorkerId, job: Key) -> Option<&mut WorkerSlot> {
+        let slot = self.slots.get_mut(&worker).filter(|_| self.takes_stacks)?;
+        slot.held.front().is_some_and(|held| held.job == job).then_some(slot)
+    }
+
+    /// Has a worker killed. Once the scheduler asked for that it gives the worker nothing more, so that a kill
+    /// performed later hits no other job.
+    fn kill(&mut self, worker: WorkerId, effects: &mut Effects) {
+        let is_looked_at = self.takes_stacks && self.scheduler.reason(worker) == Some(Cause::TimedOut);
+        let Some(slot) = self.slots.get_mut(&worker) else { return };
+        if is_looked_at {
+            let (look, seen) = LastLook::of(slot.kill_switch.clone(), slot.withheld.take());
+            slot.seen = Some(seen);
+            effects.looks.push(look);
+        } else {
+            effects.kill.push(slot.kill_switch.clone());
         }
     }
 }

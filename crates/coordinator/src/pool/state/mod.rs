@@ -62,6 +62,8 @@ pub(crate) struct State {
     pool: String,
     /// Whether what a worker is sent is kept, to be saved if the job fails.
     keeps_sent: bool,
+    /// Whether the stack of a worker is taken that is killed because its job's time is up.
+    takes_stacks: bool,
     /// How many jobs before it are kept, too.
     history: usize,
     /// Maximum length of a payload that goes through shared memory, in bytes.
@@ -86,6 +88,7 @@ impl State {
             makes: Generations::new(recipe),
             last_death: String::new(),
             keeps_sent,
+            takes_stacks: limits.stack_at_deadline,
             history: limits.save_history,
             shares: limits.shares(),
             armed: None,

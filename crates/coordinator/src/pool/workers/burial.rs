@@ -6,6 +6,7 @@ use crate::pool::state::State;
 use crate::pool::state::context::{self, EventContext};
 use crate::pool::state::effects::Effects;
 use crate::pool::state::events::Events;
+use crate::pool::stacks::Seen;
 use procpool_process::Ending;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::status::SuspectPayload;
@@ -82,6 +83,8 @@ pub(crate) struct Buried {
     pub(crate) job: Option<JobId>,
     /// The payload of that job, if it is in quarantine.
     pub(crate) quarantined: Option<SuspectPayload>,
+    /// Where its stack will be, if that was taken.
+    pub(crate) seen: Option<Seen>,
 }
 
 /// One thing that a dead worker had said of a job, or of none.
@@ -127,7 +130,9 @@ pub(crate) fn died(
     effects: &mut Effects,
 ) -> Option<Buried> {
     let Found { worker, words, begun, running, mut report, death, is_expected, .. } = found;
-    let slot = state.slots.remove(&worker)?;
+    let mut slot = state.slots.remove(&worker)?;
+    let seen = slot.seen.take();
+    effects.released.extend(slot.withheld.take());
     let reason = state.scheduler.reason(worker);
     report.ordered = reason == Some(Cause::Ordered) && report.exit.signal() == Some(SIGKILL);
     state.schemas.died(worker);
@@ -155,5 +160,5 @@ pub(crate) fn died(
     state.tell_returned(worker, slot.held.iter().map(|held| held.job), effects);
     effects.buried.push(slot);
     let quarantined = culprit.and(fingerprint).and_then(|payload| state.condemned(now, payload));
-    Some(Buried { report, reason, job: id, quarantined })
+    Some(Buried { report, reason, job: id, quarantined, seen })
 }

@@ -5,6 +5,7 @@ use super::burial::{self, Buried, Found};
 use super::frames::FrameHandler;
 use crate::pool::PoolEvent;
 use crate::pool::core::Core;
+use crate::pool::stacks;
 use crate::pool::state::State;
 use crate::pool::state::context::EventContext;
 use crate::pool::state::effects::Effects;
@@ -160,7 +161,7 @@ impl Member {
     }
 
     fn tell_death(&self, death: Buried) {
-        let Buried { report, reason, job, quarantined } = death;
+        let Buried { report, reason, job, quarantined, .. } = death;
         let (news, report) = (&self.core.news, Arc::new(report));
         news.tell(|| PoolEvent::Died { job, reason: reason.map(Cause::name), report: report.clone() });
         if let Some(limit) = report.limit {
@@ -204,7 +205,10 @@ impl Member {
             });
             self.buried = true;
             // Last: what logs are written to is not ours, and may fail in ways of its own.
-            if let Some(death) = report {
+            if let Some(mut death) = report {
+                if let Some(seen) = death.seen.take() {
+                    death.report.stack = stacks::of(seen).await;
+                }
                 log_death(&self.core.name, &death.report, death.reason);
                 self.tell_death(death);
             }

@@ -1,0 +1,78 @@
+//! The outcome of a job whose time is up, withheld until the stack of its worker is there. It is delivered once,
+//! whatever breaks down on the way.
+
+use crate::pool::core::Core;
+use crate::recorder::{FailedJob, PendingOutcome, Sent};
+use procpool_protocol::outcome::Finished;
+use procpool_protocol::stack::Stack;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// Maximum time for which an outcome is withheld. A grace of the default length, taking the stack and naming its
+/// calls fit in. A caller should not have to wait for more.
+pub(crate) const LONGEST: Duration = Duration::from_millis(250);
+
+/// An outcome that is ready but for its stack. Clones are the same outcome.
+#[derive(Clone, Debug)]
+pub(crate) struct Withheld(Arc<Mutex<Inside>>);
+
+/// An outcome that nobody has been told yet. Dropping it tells it, without a stack and without a file.
+#[derive(Debug)]
+struct Inside(Option<Outcome>);
+
+/// An outcome on its way to its caller.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) caller: oneshot::Sender<Finished>,
+    pub(crate) finished: Finished,
+    /// The job as it was sent, if it is saved.
+    pub(crate) sent: Option<Box<Sent>>,
+}
+
+impl Withheld {
+    pub(crate) fn new(outcome: Outcome) -> Self {
+        Self(Arc::new(Mutex::new(Inside(Some(outcome)))))
+    }
+
+    /// Delivers the outcome, unless that was done before.
+    pub(crate) fn deliver(&self, core: &Core, stack: Option<&Arc<Stack>>) {
+        let outcome = self.0.lock().unwrap_or_else(PoisonError::into_inner).0.take();
+        let Some(mut outcome) = outcome else { return };
+        if let (Err(error), Some(stack)) = (&mut outcome.finished.result, stack) {
+            error.seen_with(stack.clone());
+        }
+        core.tell(outcome);
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        if let Some(Outcome { caller, finished, .. }) = self.0.take() {
+            // A caller that went away wants no outcome.
+            let _ = caller.send(finished);
+        }
+    }
+}
+
+impl Core {
+    /// Tells a caller how its job ended, once the job is saved if it is to be.
+    pub(crate) fn tell(&self, outcome: Outcome) {
+        let Outcome { caller, finished, sent } = outcome;
+        match sent {
+            None => self.untaken.send(caller, finished),
+            Some(sent) => self.save(FailedJob { sent, outcome: PendingOutcome::new(caller, finished) }),
+        }
+    }
+
+    /// Delivers an outcome without a stack, if nobody delivers it before the time for that is up.
+    pub(crate) fn withhold(&self, withheld: Withheld) {
+        let core = self.this.clone();
+        self.runtime().spawn(async move {
+            procpool_process::clock::sleep(LONGEST).await;
+            if let Some(core) = core.upgrade() {
+                withheld.deliver(&core, None);
+            }
+        });
+    }
+}
