@@ -30,8 +30,9 @@ pub use limits::PoolLimits;
 #[cfg(feature = "tower")]
 pub use pool::PoolService;
 pub use pool::{
-    Canceller, CallNames, JobEvent, JobEvents, JobHandle, JobRequest, Map, NamesCalls, Pool, PoolBuilder, PoolConfig, PoolError,
-    PoolEvent, PoolEvents, RawPool, Reported, RunReport, ShutdownReport, WeakPool, WorkerRange, WorkerSource,
+    CallNames, Canceller, JobEvent, JobEvents, JobHandle, JobRequest, Map, NamesCalls, Pool, PoolBuilder,
+    PoolConfig, PoolError, PoolEvent, PoolEvents, RawPool, Reported, RunReport, ShutdownReport, WeakPool,
+    WorkerRange, WorkerSource,
 };
 pub use procpool_process::{
     AttachSocket, Contract, ContractMismatch, EncodingMismatch, Executable, ExecutableError,

@@ -2,11 +2,11 @@
 //! death is reported with the job that it was running. Does not: know how the process ended.
 
 use super::last_words::{self, LastWords, Progress};
+use crate::pool::stacks::Seen;
 use crate::pool::state::State;
 use crate::pool::state::context::{self, EventContext};
 use crate::pool::state::effects::Effects;
 use crate::pool::state::events::Events;
-use crate::pool::stacks::Seen;
 use procpool_process::Ending;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::status::SuspectPayload;
