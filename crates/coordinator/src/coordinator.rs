@@ -9,9 +9,9 @@ use self::pools::Pools;
 use crate::pool::{NotThatJob, Pool, PoolConfig, PoolError, RawPool, ShutdownReport};
 use procpool_process::{ContractMismatch, EncodingMismatch};
 use procpool_protocol::engine::{
-    Accepted, Admin, BoxFuture, Engine, InspectionError, JobLimits, Offered, PoolSchemas, PoolSettings, PoolStatus, Profile,
-    Quarantine, ReconfigureError, ReloadError, ReloadReport, Reloaded, Submission, Watched, WorkerOrder,
-    WorkerStatus,
+    Accepted, Admin, BoxFuture, Engine, InspectionError, JobLimits, Offered, PoolSchemas, PoolSettings,
+    PoolStatus, Profile, Quarantine, ReconfigureError, ReloadError, ReloadReport, Reloaded, Submission,
+    Watched, WorkerOrder, WorkerStatus,
 };
 use procpool_protocol::outcome::{Refusal, Refused};
 use procpool_protocol::stack::Stack;
@@ -241,12 +241,16 @@ impl Admin for Coordinator {
 
     fn stack(&self, worker: &str, all_threads: bool) -> BoxFuture<'_, Result<Stack, InspectionError>> {
         let (pool, worker) = (self.pool_of_worker(worker), worker.to_owned());
-        Box::pin(async move { pool.ok_or_else(|| InspectionError::unknown(&worker))?.stack(&worker, all_threads).await })
+        Box::pin(async move {
+            pool.ok_or_else(|| InspectionError::unknown(&worker))?.stack(&worker, all_threads).await
+        })
     }
 
     fn profile(&self, worker: &str, time: Duration) -> BoxFuture<'_, Result<Profile, InspectionError>> {
         let (pool, worker) = (self.pool_of_worker(worker), worker.to_owned());
-        Box::pin(async move { pool.ok_or_else(|| InspectionError::unknown(&worker))?.profile(&worker, time).await })
+        Box::pin(async move {
+            pool.ok_or_else(|| InspectionError::unknown(&worker))?.profile(&worker, time).await
+        })
     }
 
     fn settings(&self, pool: &str) -> Option<(PoolSettings, PoolSettings)> {

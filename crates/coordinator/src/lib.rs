@@ -21,6 +21,7 @@ mod setters;
 mod sharing;
 mod start_data;
 mod supervision;
+mod symbolizer;
 mod worker;
 mod worker_error;
 
@@ -30,8 +31,9 @@ pub use limits::PoolLimits;
 #[cfg(feature = "tower")]
 pub use pool::PoolService;
 pub use pool::{
-    Canceller, CallNames, JobEvent, JobEvents, JobHandle, JobRequest, Map, NamesCalls, Pool, PoolBuilder, PoolConfig, PoolError,
-    PoolEvent, PoolEvents, RawPool, Reported, RunReport, ShutdownReport, WeakPool, WorkerRange, WorkerSource,
+    CallNames, Canceller, JobEvent, JobEvents, JobHandle, JobRequest, Map, NamesCalls, Pool, PoolBuilder,
+    PoolConfig, PoolError, PoolEvent, PoolEvents, RawPool, Reported, RunReport, ShutdownReport, WeakPool,
+    WorkerRange, WorkerSource,
 };
 pub use procpool_process::{
     AttachSocket, Contract, ContractMismatch, EncodingMismatch, Executable, ExecutableError,
@@ -42,5 +44,6 @@ pub use procpool_process::{
 pub use recorder::SaveError;
 pub use run_once::{RunError, run_once};
 pub use supervision::Supervision;
+pub use symbolizer::Symbolizer;
 pub use worker::{Worker, WorkerBuilder, WorkerEvent};
 pub use worker_error::{SpawnError, WorkerError};

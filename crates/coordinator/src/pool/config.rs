@@ -1,8 +1,8 @@
 //! The configuration of a pool, and the reasons for which a pool cannot be created.
 
+use super::stacks::CallNames;
 use crate::invalid::InvalidLimits;
 use crate::limits::PoolLimits;
-use super::stacks::CallNames;
 use crate::recorder::SaveError;
 use procpool_process::{
     AttachPoint, AttachSocket, Contract, Executable, ExecutableError, Needs, Origin, StartError, WorkerData,

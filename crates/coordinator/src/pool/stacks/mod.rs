@@ -3,11 +3,13 @@
 //! A snapshot is taken by `procpool-process`, and unwound here on a thread that may block. Somebody else names the
 //! calls, since debug information is hostile.
 
+mod crash;
 mod last_look;
 mod on_demand;
 mod profile;
 mod withheld;
 
+pub(crate) use crash::Crash;
 pub(crate) use last_look::{LastLook, Seen, of};
 pub(crate) use withheld::{Outcome, Withheld};
 
@@ -85,8 +87,13 @@ impl Stacks {
 
     /// Returns the stacks of a snapshot, with those names that are there in time.
     async fn named(&self, snapshot: Snapshot, place: Place) -> Stack {
+        self.named_within(snapshot, place, UNDERSTANDING).await
+    }
+
+    /// Like [`named`](Self::named), with another time for the names.
+    async fn named_within(&self, snapshot: Snapshot, place: Place, naming: Duration) -> Stack {
         match unwound(snapshot, place, UNDERSTANDING).await {
-            Some(calls) => self.name(calls, UNDERSTANDING).await,
+            Some(calls) => self.name(calls, naming).await,
             None => Stack::absent("the worker's files could not be read in time"),
         }
     }

@@ -50,7 +50,8 @@ impl RawPool {
             slot.map(|slot| slot.kill_switch.clone()).ok_or_else(|| state.numbers.load(Ordering::Relaxed))
         });
         // Names are numbered, and no number is used twice.
-        let number = worker.strip_prefix(self.name()).and_then(|rest| rest.strip_prefix('-')?.parse::<u64>().ok());
+        let number =
+            worker.strip_prefix(self.name()).and_then(|rest| rest.strip_prefix('-')?.parse::<u64>().ok());
         found.map_err(|next| match number {
             Some(number) if number < next => InspectionError::gone(worker),
             _ => InspectionError::unknown(worker),

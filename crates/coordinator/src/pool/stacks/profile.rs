@@ -162,10 +162,14 @@ impl Seen {
                 named.push((first..u32::try_from(profile.frames.len()).unwrap_or(first)).collect());
             }
         }
-        profile.samples = self.samples.into_iter().map(|(at, calls)| {
-            let calls = calls.into_iter().filter_map(|call| named.get(call)).flatten().copied().collect();
-            Sample { at, calls }
-        }).collect();
+        profile.samples = self
+            .samples
+            .into_iter()
+            .map(|(at, calls)| {
+                let calls = calls.into_iter().filter_map(|call| named.get(call)).flatten().copied().collect();
+                Sample { at, calls }
+            })
+            .collect();
         if let Some(note) = note {
             add(&mut profile.note, &note);
         }
