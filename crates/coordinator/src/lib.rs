@@ -44,6 +44,5 @@ pub use procpool_process::{
 pub use recorder::SaveError;
 pub use run_once::{RunError, run_once};
 pub use supervision::Supervision;
-pub use symbolizer::Symbolizer;
 pub use worker::{Worker, WorkerBuilder, WorkerEvent};
 pub use worker_error::{SpawnError, WorkerError};

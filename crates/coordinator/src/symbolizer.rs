@@ -33,20 +33,9 @@ const MAX_PAYLOAD: u32 = 4 << 20;
 /// Maximum length of a note, in characters.
 const MOST_NOTE: usize = 512;
 
-/// Names the calls of stacks with an executable like `procpool-symbolize`. Pools share it as
-/// [`CallNames`](crate::CallNames).
-///
-/// ```no_run
-/// # use procpool_coordinator::{CallNames, Executable, PoolConfig, Symbolizer};
-/// # fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// let names = CallNames::new(Symbolizer::new(Executable::find("procpool-symbolize")?));
-/// let mut config = PoolConfig::new("fib", Executable::find("procpool-fib")?);
-/// config.names = Some(names.clone());
-/// # Ok(())
-/// # }
-/// ```
+/// Names the calls of stacks with an executable like `procpool-symbolize`.
 #[derive(Debug)]
-pub struct Symbolizer {
+pub(crate) struct Symbolizer {
     inner: Arc<Inner>,
 }
 
@@ -59,7 +48,7 @@ struct Inner {
 
 impl Symbolizer {
     /// Returns a symbolizer that starts this executable with the first stack.
-    pub fn new(executable: Executable) -> Self {
+    pub(crate) fn new(executable: Executable) -> Self {
         Self { inner: Arc::new(Inner { executable, pool: Mutex::default() }) }
     }
 }
@@ -86,7 +75,14 @@ impl NamesCalls for Symbolizer {
 impl Inner {
     async fn names(&self, request: Request) -> Result<Names, String> {
         let pool = self.pool().map_err(|error| error.to_string())?;
-        pool.run(request).await.map_err(|error| error.to_string())
+        match pool.run(request.clone()).await {
+            // The runtime that it was started on has ended.
+            Err(_) if pool.is_closed() => {
+                let pool = self.pool().map_err(|error| error.to_string())?;
+                pool.run(request).await.map_err(|error| error.to_string())
+            }
+            outcome => outcome.map_err(|error| error.to_string()),
+        }
     }
 
     /// Returns the pool, or starts it: the first time, and when the runtime has ended on which it was.
@@ -106,6 +102,7 @@ impl Inner {
             .memory_limit(MEMORY)
             .max_payload(MAX_PAYLOAD)
             .poison_deaths(1)
+            .breaker_failures(1)
             .start_lazy()?;
         Ok(pool.insert(started).clone())
     }

@@ -36,7 +36,7 @@ use tokio::runtime::Handle;
 #[derive(Debug)]
 #[must_use = "a builder does nothing until it is started"]
 pub struct PoolBuilder<J> {
-    config: PoolConfig,
+    pub(super) config: PoolConfig,
     worker_data: StartData,
     runtime: Option<Handle>,
     job: PhantomData<fn() -> J>,

@@ -7,6 +7,7 @@ mod crash;
 mod last_look;
 mod on_demand;
 mod profile;
+mod settings;
 mod withheld;
 
 pub(crate) use crash::Crash;
