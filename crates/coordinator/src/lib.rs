@@ -21,6 +21,7 @@ mod setters;
 mod sharing;
 mod start_data;
 mod supervision;
+mod symbolizer;
 mod worker;
 mod worker_error;
 

@@ -69,6 +69,7 @@ mod settings;
 pub mod stack;
 mod stage;
 pub mod status;
+pub mod symbols;
 mod watched;
 
 pub use crash::{CrashReport, Exit, ExitReport};

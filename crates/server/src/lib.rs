@@ -52,6 +52,7 @@ mod input;
 mod keys;
 mod late;
 mod logs;
+mod names;
 mod papers;
 mod parent;
 mod reload;

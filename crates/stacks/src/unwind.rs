@@ -125,8 +125,9 @@ impl<'a> Walker<'a> {
         let module = mapping.and_then(|mapping| self.module(mapping));
         let position = mapping.filter(|_| module.is_some()).and_then(|mapping| position(mapping, address));
         let offset = position.unwrap_or(address);
-        let before = u64::from(walk == Walk::Returns);
-        Call { module, offset, call_offset: offset.saturating_sub(before) }
+        let before = offset.saturating_sub(u64::from(walk == Walk::Returns));
+        let file = module.and_then(|number| self.files.get(number)?.1.as_ref());
+        Call { module, offset, address: file.and_then(|file| file.address_of_code(before)) }
     }
 
     fn caller(

@@ -43,9 +43,9 @@ pub struct Call {
     pub module: Option<usize>,
     /// The position in the file, or the address where there is no file.
     pub offset: u64,
-    /// The position of the call itself, to look up its name: `offset` is where it returns to, and that may be
-    /// the next function already.
-    pub call_offset: u64,
+    /// The address of the call itself, as the file counts, to look up its name: `offset` is where it returns
+    /// to, and that may be the next function already. `None` where the file does not say.
+    pub address: Option<u64>,
 }
 
 impl Unwound {

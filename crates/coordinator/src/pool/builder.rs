@@ -36,7 +36,7 @@ use tokio::runtime::Handle;
 #[derive(Debug)]
 #[must_use = "a builder does nothing until it is started"]
 pub struct PoolBuilder<J> {
-    config: PoolConfig,
+    pub(super) config: PoolConfig,
     worker_data: StartData,
     runtime: Option<Handle>,
     job: PhantomData<fn() -> J>,
@@ -122,7 +122,7 @@ impl<J: Job> PoolBuilder<J> {
     }
     limit! {
         /// Takes the stack of a worker before it is killed for its job's timeout. The outcome waits for the stack, at
-        /// most 250 ms. Default: false.
+        /// most 500 ms. Default: false.
         stack_at_deadline: bool, takes => takes
     }
     limit! {

@@ -53,7 +53,7 @@ async fn a_profile_comes_in_three_forms_and_one_at_a_time() {
     let server = server().await;
     let of = async |query: &str| ask(&server, "POST", &format!("/v1/workers/fib-1/profile{query}")).await;
     let folded = of("").await;
-    assert_eq!((folded.status, folded.text().as_str()), (200, "fib-1;fib+0x10 5\n"));
+    assert_eq!((folded.status, folded.text()), (200, "fib-1;fib+0x10 5\n"));
     assert_eq!(of("?seconds=60&format=folded").await.text(), "fib-1;fib+0x10 60\n");
     let firefox = of("?format=firefox").await;
     assert_eq!(firefox.json()["meta"]["preprocessedProfileVersion"], 54);

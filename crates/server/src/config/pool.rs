@@ -8,6 +8,7 @@ use super::file::PoolTable;
 use super::lost;
 use super::node;
 use super::place::{Place, Source};
+use crate::names;
 use procpool_coordinator::{
     Executable, InvalidLimits, PoolConfig, PoolLimits, Supervision, WorkerLimits, absolute,
 };
@@ -122,6 +123,7 @@ impl PoolSpec {
         config.env = self.env.clone();
         config.current_dir = self.directory()?;
         config.save_failed_jobs = self.place_for_jobs();
+        config.names = Some(names::of_calls());
         Ok(config)
     }
 

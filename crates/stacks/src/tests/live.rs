@@ -16,7 +16,7 @@ fn call_in(unwound: &Unwound, start: u64) -> Option<usize> {
     let own = std::env::current_exe().unwrap();
     let own = unwound.modules.iter().position(|module| module.path == own.to_str().unwrap());
     let calls = &unwound.threads[0].calls;
-    calls.iter().position(|call| call.module == own && (start..start + 1024).contains(&call.call_offset))
+    calls.iter().position(|call| call.module == own && (start..start + 1024).contains(&call.offset))
 }
 
 #[test]
@@ -30,6 +30,7 @@ fn the_calls_of_a_waiting_thread_are_found_from_the_innermost_to_its_first() {
     let [inner, outer] = functions.map(|start| call_in(&unwound, start).expect("the call is there"));
     assert!(0 < inner && inner < outer, "{unwound:?}");
     let thread = &unwound.threads[0];
+    assert!(thread.calls.iter().all(|call| call.address.is_some()), "{thread:?}");
     assert!(!thread.truncated && (thread.id, &*thread.name) == (waiting.id, "test"), "{thread:?}");
     assert_eq!(unwinder.unwind(&snapshot), unwound, "what was kept of the files says the same");
     let shown = unwound.unnamed();

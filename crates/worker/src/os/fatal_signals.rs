@@ -152,7 +152,8 @@ fn space(cells: &[AtomicU8], at: u64, length: u64) -> Option<&[AtomicU8]> {
     cells.get(at..)?.get(..length)
 }
 
-/// Copies memory from an address on, as far as it can be read, through a pipe. Returns the number of bytes.
+/// Copies memory from an address on, as far as it can be read, through a pipe. Returns the number of bytes. At a full
+/// stack, the address is in front of what can be read: that part stays zero.
 fn copy_memory(from: u64, into: &[AtomicU8]) -> usize {
     let mut ends = [0; 2];
     // SAFETY: the pointer is to a live local of two numbers.
@@ -160,12 +161,19 @@ fn copy_memory(from: u64, into: &[AtomicU8]) -> usize {
         return 0;
     }
     let [read, write] = ends;
-    let mut done = 0;
+    let (mut done, mut has_begun) = (0_usize, false);
     while let (Some(rest), Ok(at)) = (into.get(done..), usize::try_from(from.wrapping_add(done as u64))) {
         let length = PIECE.wrapping_sub(at % PIECE).min(rest.len());
         // SAFETY: the kernel reads what is at the address, or returns an error.
         let written = unsafe { libc::write(write, at as *const c_void, length) };
-        let Some(written) = usize::try_from(written).ok().filter(|&written| written > 0) else { break };
+        let Some(written) = usize::try_from(written).ok().filter(|&written| written > 0) else {
+            if has_begun || rest.is_empty() {
+                break;
+            }
+            done = done.wrapping_add(length);
+            continue;
+        };
+        has_begun = true;
         // SAFETY: the pipe holds `written` bytes, and that many are left of `rest`, which is mapped for good.
         let copied = unsafe { libc::read(read, rest.as_ptr().cast_mut().cast(), written) };
         let Ok(copied) = usize::try_from(copied) else { break };
@@ -178,7 +186,7 @@ fn copy_memory(from: u64, into: &[AtomicU8]) -> usize {
     unsafe { libc::close(read) };
     // SAFETY: as above.
     unsafe { libc::close(write) };
-    done
+    if has_begun { done } else { 0 }
 }
 
 /// Copies the list of what is mapped. Returns the number of bytes.

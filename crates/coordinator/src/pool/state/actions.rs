@@ -186,7 +186,12 @@ impl State {
         let is_kept = result.as_ref().is_err_and(|error| recorder::is_worth_saving(error));
         let sent = entry.sent.take().filter(|_| is_kept);
         let runs = matches!(verdict, Verdict::TimedOut { .. }).then_some(entry.assigned).flatten();
+        let crashes = matches!(verdict, Verdict::Crashed { .. }) && context.waits_for_stack(key);
         let (caller, finished) = entry.finish(now, Told { result, report });
+        if crashes {
+            effects.crashed.push(Withheld::new(Outcome { caller, finished, sent }));
+            return;
+        }
         if let Some(slot) = runs.and_then(|(_, worker)| self.looks_at(worker, key)) {
             let withheld = Withheld::new(Outcome { caller, finished, sent });
             slot.withheld = Some(withheld.clone());

@@ -35,6 +35,8 @@ pub(crate) struct Effects {
     pub(crate) looks: Vec<LastLook>,
     /// Outcomes that wait for such a look, for a moment.
     pub(crate) withheld: Vec<Withheld>,
+    /// Outcomes that wait for the stack of a crash. Its burial takes them.
+    pub(crate) crashed: Vec<Withheld>,
     /// Outcomes that wait for none any longer.
     pub(crate) released: Vec<Withheld>,
     pub(crate) spawn: Vec<(WorkerId, Arc<Recipe>)>,

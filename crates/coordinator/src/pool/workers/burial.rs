@@ -2,7 +2,7 @@
 //! death is reported with the job that it was running. Does not: know how the process ended.
 
 use super::last_words::{self, LastWords, Progress};
-use crate::pool::stacks::Seen;
+use crate::pool::stacks::{Crash, Seen};
 use crate::pool::state::State;
 use crate::pool::state::context::{self, EventContext};
 use crate::pool::state::effects::Effects;
@@ -12,6 +12,7 @@ use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::status::SuspectPayload;
 use procpool_protocol::{ExitReport, JobId, Payload, message};
 use procpool_scheduler::{Cause, Death, Event, Fingerprint, JobId as Key, Time, WorkerId};
+use procpool_stacks::Snapshot;
 use std::sync::Arc;
 
 const SIGKILL: i32 = 9;
@@ -32,6 +33,8 @@ pub(crate) struct Found {
     death: Death,
     /// Whether this pool had asked for the death.
     is_expected: bool,
+    /// What the worker recorded of its crash.
+    pub(crate) crash: Option<Box<Snapshot>>,
 }
 
 impl Found {
@@ -64,7 +67,8 @@ impl Found {
         let said = words.said.drain(..).map(|(job, frame)| Said::of(state, &name, job, frame)).collect();
         let suspect = running.filter(|_| names_payload && !is_expected).and_then(|job| state.entry(job));
         let suspect = suspect.map(|entry| entry.job.input.clone());
-        Some(Self { worker, words, said, begun, running, suspect, report, death, is_expected })
+        let crash = ending.crash;
+        Some(Self { worker, words, said, begun, running, suspect, report, death, is_expected, crash })
     }
 
     /// Passes on the events that the worker had sent for its jobs' callers. Returns the scheduler's events
@@ -85,6 +89,8 @@ pub(crate) struct Buried {
     pub(crate) quarantined: Option<SuspectPayload>,
     /// Where its stack will be, if that was taken.
     pub(crate) seen: Option<Seen>,
+    /// What it recorded of its crash, and who waits for that.
+    pub(crate) crash: Option<Crash>,
 }
 
 /// One thing that a dead worker had said of a job, or of none.
@@ -129,7 +135,7 @@ pub(crate) fn died(
     fingerprint: Option<Fingerprint>,
     effects: &mut Effects,
 ) -> Option<Buried> {
-    let Found { worker, words, begun, running, mut report, death, is_expected, .. } = found;
+    let Found { worker, words, begun, running, mut report, death, is_expected, crash, .. } = found;
     let mut slot = state.slots.remove(&worker)?;
     let seen = slot.seen.take();
     effects.released.extend(slot.withheld.take());
@@ -154,11 +160,13 @@ pub(crate) fn died(
     // Where no job was running, it is the first one's that it did not begin.
     let job = running.or_else(|| slot.held.front().map(|held| held.job));
     let is_first = report.jobs_done == 0 && begun <= 1;
-    context.death = Some(Box::new(context::Death { report: report.clone(), job, is_first }));
+    let has_record = crash.is_some();
+    context.death = Some(Box::new(context::Death { report: report.clone(), job, is_first, has_record }));
     events.push(Event::Died { worker, begun, death, fingerprint });
     state.handle_all(now, events, context, effects);
     state.tell_returned(worker, slot.held.iter().map(|held| held.job), effects);
     effects.buried.push(slot);
     let quarantined = culprit.and(fingerprint).and_then(|payload| state.condemned(now, payload));
-    Some(Buried { report, reason, job: id, quarantined, seen })
+    let crash = crash.map(|snapshot| Crash { snapshot, outcomes: std::mem::take(&mut effects.crashed) });
+    Some(Buried { report, reason, job: id, quarantined, seen, crash })
 }

@@ -209,6 +209,9 @@ impl Member {
                 if let Some(seen) = death.seen.take() {
                     death.report.stack = stacks::of(seen).await;
                 }
+                if let Some(crash) = death.crash.take() {
+                    death.report.stack = crash.understand(&self.core).await;
+                }
                 log_death(&self.core.name, &death.report, death.reason);
                 self.tell_death(death);
             }
