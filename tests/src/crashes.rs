@@ -39,6 +39,8 @@ pub enum Way {
     Child,
     /// Is killed by SIGKILL.
     Killed,
+    /// Does not crash, and never ends: it is in the function `spin_forever`.
+    Spin,
 }
 
 /// The functions in C.
@@ -54,6 +56,7 @@ unsafe extern "C" {
     safe fn crash_on_a_thread();
     safe fn crash_after_a_child();
     safe fn crash_own_handler();
+    safe fn crash_never();
 }
 
 /// Crashes in this way, if it is one.
@@ -68,6 +71,7 @@ pub fn crash(way: Way) -> String {
         Way::Twice => crash_twice(),
         Way::Thread => crash_on_a_thread(),
         Way::Child => crash_after_a_child(),
+        Way::Spin => crash_never(),
         Way::Killed => {
             let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
         }

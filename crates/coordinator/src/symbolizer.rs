@@ -70,9 +70,24 @@ impl NamesCalls for Symbolizer {
             }
         })
     }
+
+    fn prepare(&self) {
+        let inner = self.inner.clone();
+        tokio::spawn(async move { inner.wake().await });
+    }
 }
 
 impl Inner {
+    /// Starts the worker, unless it runs.
+    async fn wake(&self) {
+        let Ok(pool) = self.pool() else { return };
+        let workers = pool.status().workers;
+        if workers.idle + workers.busy + workers.starting == 0 {
+            // It fails like the request that follows, which says so.
+            let _ = pool.run(Request::default()).await;
+        }
+    }
+
     async fn names(&self, request: Request) -> Result<Names, String> {
         let pool = self.pool().map_err(|error| error.to_string())?;
         match pool.run(request.clone()).await {

@@ -79,3 +79,13 @@ static void own_handler(int signal) {
 void crash_own_handler(void) {
     signal(SIGSEGV, own_handler);
 }
+
+void spin_forever(void) {
+    for (;;) { /* spins */
+    }
+}
+
+/* Is in the middle of the stack of what spins. */
+void crash_never(void) {
+    spin_forever();
+}

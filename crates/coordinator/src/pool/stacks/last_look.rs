@@ -10,9 +10,6 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// Maximum time for which a caller waits for names after the kill.
-const NAMING_FOR_CALLERS: Duration = Duration::from_millis(250);
-
 /// Maximum time for which the report of a death waits for its stack.
 const LONGEST: Duration = Duration::from_secs(6);
 
@@ -67,7 +64,8 @@ impl LastLook {
         let stack = match calls {
             Ok(calls) => {
                 let mut naming = std::pin::pin!(stacks.name(calls.clone(), NAMING));
-                match clock::timeout(NAMING_FOR_CALLERS, &mut naming).await {
+                let left = withheld.as_ref().map_or(NAMING, Withheld::left);
+                match clock::timeout(left, &mut naming).await {
                     Ok(stack) => stack,
                     Err(_) => {
                         tell(Some(&Arc::new(unnamed_in_time(&calls))));

@@ -45,6 +45,9 @@ const ABREAST: usize = 16;
 pub trait NamesCalls: Send + Sync + 'static {
     /// Returns the stacks with those names that there are. A note in the stack says why others are missing.
     fn name(&self, calls: Arc<Unwound>) -> BoxFuture<'static, Stack>;
+
+    /// Prepares for stacks that will probably come in a moment. Called on the pool's runtime. The default does nothing.
+    fn prepare(&self) {}
 }
 
 /// What names the calls of a pool's stacks.
@@ -83,6 +86,13 @@ impl fmt::Debug for Stacks {
 impl Stacks {
     pub(crate) fn new(names: Option<Arc<dyn NamesCalls>>) -> Self {
         Self { names, places: Arc::new(Semaphore::new(ABREAST)), profiled: Mutex::default() }
+    }
+
+    /// Prepares for a stack that will probably be taken in a moment.
+    fn prepare(&self) {
+        if let Some(names) = &self.names {
+            names.prepare();
+        }
     }
 
     /// Returns a place among those that are looked at, if one is free.

@@ -6,16 +6,22 @@ use crate::recorder::{FailedJob, PendingOutcome, Sent};
 use procpool_protocol::outcome::Finished;
 use procpool_protocol::stack::Stack;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
-/// Maximum time for which an outcome is withheld. A grace of the default length, the kill, and unwinding and naming
-/// the stack fit in. A caller should not have to wait for more.
-pub(crate) const LONGEST: Duration = Duration::from_millis(500);
+/// Time after which an outcome goes out with what is known by then. A grace of the default length, the kill, and
+/// unwinding and naming the stack fit in. A caller should not have to wait for more.
+const USUAL: Duration = Duration::from_millis(180);
+
+/// Maximum time for which an outcome is withheld.
+const LONGEST: Duration = Duration::from_millis(200);
 
 /// An outcome that is ready but for its stack. Clones are the same outcome.
 #[derive(Clone, Debug)]
-pub(crate) struct Withheld(Arc<Mutex<Inside>>);
+pub(crate) struct Withheld {
+    since: Instant,
+    inside: Arc<Mutex<Inside>>,
+}
 
 /// An outcome that nobody has been told yet. Dropping it tells it, without a stack and without a file.
 #[derive(Debug)]
@@ -32,12 +38,17 @@ pub(crate) struct Outcome {
 
 impl Withheld {
     pub(crate) fn new(outcome: Outcome) -> Self {
-        Self(Arc::new(Mutex::new(Inside(Some(outcome)))))
+        Self { since: Instant::now(), inside: Arc::new(Mutex::new(Inside(Some(outcome)))) }
+    }
+
+    /// Returns how long its caller still waits for names.
+    pub(super) fn left(&self) -> Duration {
+        USUAL.saturating_sub(self.since.elapsed())
     }
 
     /// Delivers the outcome, unless that was done before.
     pub(crate) fn deliver(&self, core: &Core, stack: Option<&Arc<Stack>>) {
-        let outcome = self.0.lock().unwrap_or_else(PoisonError::into_inner).0.take();
+        let outcome = self.inside.lock().unwrap_or_else(PoisonError::into_inner).0.take();
         let Some(mut outcome) = outcome else { return };
         if let (Err(error), Some(stack)) = (&mut outcome.finished.result, stack) {
             error.seen_with(stack.clone());
@@ -67,8 +78,9 @@ impl Core {
 
     /// Delivers an outcome without a stack, if nobody delivers it before the time for that is up.
     pub(crate) fn withhold(&self, withheld: Withheld) {
-        let core = self.this.clone();
+        let (core, stacks) = (self.this.clone(), self.stacks.clone());
         self.runtime().spawn(async move {
+            stacks.prepare();
             procpool_process::clock::sleep(LONGEST).await;
             if let Some(core) = core.upgrade() {
                 withheld.deliver(&core, None);
