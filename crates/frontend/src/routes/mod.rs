@@ -11,6 +11,7 @@ mod pools;
 mod problems;
 mod quarantine;
 mod seed;
+mod stacks;
 
 use crate::access::{Access, Scope, Terms, authorize};
 use crate::app::Shared;
@@ -56,6 +57,8 @@ fn map() -> Vec<Route> {
         post(Operate, "/v1/pools/{pool}/drain", orders::drain),
         patch(Operate, "/v1/pools/{pool}", orders::patch),
         delete(Operate, "/v1/workers/{worker}", orders::end_worker),
+        get(Debug, "/v1/workers/{worker}/stack", stacks::stack),
+        post(Debug, "/v1/workers/{worker}/profile", stacks::profile),
         get(Debug, "/v1/pools/{pool}/quarantine", quarantine::list),
         delete(Operate, "/v1/pools/{pool}/quarantine", quarantine::clear),
         delete(Operate, "/v1/pools/{pool}/quarantine/{fingerprint}", quarantine::clear_one),

@@ -2,16 +2,19 @@
 //! after it. Does not: decide about the kill, which goes out in time whatever happens here.
 
 use super::withheld::Withheld;
-use super::{Stacks, TAKING};
+use super::{NAMING, Stacks, TAKING, UNDERSTANDING, unnamed_in_time, unread, unwound};
 use crate::pool::core::Core;
-use procpool_process::{KillSwitch, SnapshotError, Threads};
+use procpool_process::{KillSwitch, SnapshotError, Threads, clock};
 use procpool_protocol::stack::Stack;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::watch;
 
+/// Maximum time for which a caller waits for names after the kill.
+const NAMING_FOR_CALLERS: Duration = Duration::from_millis(250);
+
 /// Maximum time for which the report of a death waits for its stack.
-const LONGEST: Duration = Duration::from_millis(500);
+const LONGEST: Duration = Duration::from_secs(6);
 
 /// Where the stack of a worker that was killed will be.
 pub(crate) type Seen = watch::Receiver<Option<Arc<Stack>>>;
@@ -50,17 +53,33 @@ impl LastLook {
             None => Err(SnapshotError::Busy),
         };
         drop(kill);
-        let stack = match (taken, place) {
-            (Ok(snapshot), Some(place)) => Some(stacks.named(snapshot, place).await),
-            (Err(error), _) if !error.is_gone() => Some(Stack::absent(error.to_string())),
-            // It has died without the kill, and its death says of what.
-            _ => None,
+        let tell = |stack: Option<&Arc<Stack>>| {
+            if let (Some(withheld), Some(core)) = (&withheld, core.upgrade()) {
+                withheld.deliver(&core, stack);
+            }
         };
-        let stack = stack.map(Arc::new);
-        seen.send_replace(stack.clone());
-        if let (Some(withheld), Some(core)) = (withheld, core.upgrade()) {
-            withheld.deliver(&core, stack.as_ref());
-        }
+        let calls = match (taken, place) {
+            (Ok(snapshot), Some(place)) => unwound(snapshot, place, UNDERSTANDING).await.ok_or_else(unread),
+            (Err(error), _) if !error.is_gone() => Err(Stack::absent(error.to_string())),
+            // It has died without the kill, and its death says of what.
+            _ => return tell(None),
+        };
+        let stack = match calls {
+            Ok(calls) => {
+                let mut naming = std::pin::pin!(stacks.name(calls.clone(), NAMING));
+                match clock::timeout(NAMING_FOR_CALLERS, &mut naming).await {
+                    Ok(stack) => stack,
+                    Err(_) => {
+                        tell(Some(&Arc::new(unnamed_in_time(&calls))));
+                        naming.await
+                    }
+                }
+            }
+            Err(absent) => absent,
+        };
+        let stack = Arc::new(stack);
+        tell(Some(&stack));
+        seen.send_replace(Some(stack));
     }
 }
 
@@ -74,5 +93,5 @@ impl Core {
 /// Waits for the stack of a worker that was killed, for a moment.
 pub(crate) async fn of(mut seen: Seen) -> Option<Arc<Stack>> {
     let waiting = async { seen.wait_for(Option::is_some).await.ok().and_then(|stack| stack.clone()) };
-    procpool_process::clock::timeout(LONGEST, waiting).await.ok().flatten()
+    clock::timeout(LONGEST, waiting).await.ok().flatten()
 }

@@ -30,8 +30,12 @@ const TAKING: Duration = Duration::from_millis(50);
 /// Maximum time for which a worker is waited for that is looked at on demand.
 const TAKING_ON_DEMAND: Duration = Duration::from_secs(1);
 
-/// Maximum time for unwinding, and for naming.
+/// Maximum time for unwinding.
 const UNDERSTANDING: Duration = Duration::from_millis(100);
+
+/// Maximum time for naming where no caller waits for it. The process that does it may have to start, and to read
+/// debug information of hundreds of megabytes.
+const NAMING: Duration = Duration::from_secs(5);
 
 /// Maximum number of workers that a pool looks at at one time. Each may have a copy of its stack in memory.
 const ABREAST: usize = 16;
@@ -87,15 +91,10 @@ impl Stacks {
     }
 
     /// Returns the stacks of a snapshot, with those names that are there in time.
-    async fn named(&self, snapshot: Snapshot, place: Place) -> Stack {
-        self.named_within(snapshot, place, UNDERSTANDING).await
-    }
-
-    /// Like [`named`](Self::named), with another time for the names.
     async fn named_within(&self, snapshot: Snapshot, place: Place, naming: Duration) -> Stack {
         match unwound(snapshot, place, UNDERSTANDING).await {
             Some(calls) => self.name(calls, naming).await,
-            None => Stack::absent("the worker's files could not be read in time"),
+            None => unread(),
         }
     }
 
@@ -103,13 +102,21 @@ impl Stacks {
         let Some(names) = &self.names else { return calls.unnamed() };
         match clock::timeout(within, names.name(calls.clone())).await {
             Ok(stack) => stack,
-            Err(_) => {
-                let mut stack = calls.unnamed();
-                add(&mut stack.note, "the names of the functions were not found in time");
-                stack
-            }
+            Err(_) => unnamed_in_time(&calls),
         }
     }
+}
+
+/// Returns the stack of a worker whose files are on a disk that hangs, or is slow.
+fn unread() -> Stack {
+    Stack::absent("the worker's files could not be read in time")
+}
+
+/// Returns stacks whose names came too late.
+fn unnamed_in_time(calls: &Unwound) -> Stack {
+    let mut stack = calls.unnamed();
+    add(&mut stack.note, "the names of the functions were not found in time");
+    stack
 }
 
 /// Adds a sentence to a note.

@@ -1,6 +1,6 @@
 //! The stack of a worker that somebody asks for.
 
-use super::{Stacks, TAKING_ON_DEMAND};
+use super::{NAMING, Stacks, TAKING_ON_DEMAND};
 use crate::pool::{Pool, RawPool};
 use procpool_process::{KillSwitch, SnapshotError, Threads};
 use procpool_protocol::Job;
@@ -31,7 +31,8 @@ impl RawPool {
         let place = stacks.place().ok_or_else(|| why(worker, &SnapshotError::Busy))?;
         let threads = if all_threads { Threads::All } else { Threads::First };
         let taken = kill_switch.snapshot(threads, TAKING_ON_DEMAND).await;
-        Ok(stacks.named(taken.map_err(|error| why(worker, &error))?, place).await)
+        let snapshot = taken.map_err(|error| why(worker, &error))?;
+        Ok(stacks.named_within(snapshot, place, NAMING).await)
     }
 
     pub(super) fn stacks(&self) -> &Arc<Stacks> {

@@ -1,7 +1,7 @@
 //! A profile of a worker: what its first thread does, many times a second.
 
 use super::on_demand::why;
-use super::{Stacks, TAKING, UNDERSTANDING, add, unwound};
+use super::{NAMING, Stacks, TAKING, UNDERSTANDING, add, unwound};
 use crate::pool::{Pool, RawPool};
 use procpool_process::{SnapshotError, Threads, clock};
 use procpool_protocol::Job;
@@ -152,7 +152,7 @@ impl Seen {
             let one = |call: &Call| UnnamedThread { calls: vec![*call], ..UnnamedThread::default() };
             let threads = calls.iter().map(one).collect();
             let unnamed = Arc::new(Unwound { modules: self.modules.clone(), threads, note: None });
-            let stack = stacks.name(unnamed.clone(), UNDERSTANDING * 10).await;
+            let stack = stacks.name(unnamed.clone(), NAMING).await;
             let is_whole = stack.threads.len() == calls.len();
             note = note.or_else(|| stack.note.clone());
             let stack = if is_whole { stack } else { unnamed.unnamed() };

@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// Maximum time for which an outcome is withheld. A grace of the default length, taking the stack and naming its
-/// calls fit in. A caller should not have to wait for more.
-pub(crate) const LONGEST: Duration = Duration::from_millis(250);
+/// Maximum time for which an outcome is withheld. A grace of the default length, the kill, and unwinding and naming
+/// the stack fit in. A caller should not have to wait for more.
+pub(crate) const LONGEST: Duration = Duration::from_millis(500);
 
 /// An outcome that is ready but for its stack. Clones are the same outcome.
 #[derive(Clone, Debug)]
