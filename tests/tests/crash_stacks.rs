@@ -6,7 +6,8 @@ use procpool_protocol::Exit;
 use procpool_protocol::stack::{MOST_FRAMES, StackFrame};
 use procpool_tests::binaries::binary;
 use procpool_tests::crashes::{Crash, SOURCE, Way};
-use procpool_tests::eventually;
+use procpool_tests::server::Server;
+use procpool_tests::{eventually, http};
 
 const SIGILL: i32 = 4;
 const SIGABRT: i32 = 6;
@@ -189,4 +190,29 @@ async fn a_process_of_names_that_fails_or_hangs_costs_the_names() {
         assert_eq!(frames(&report)[0].module.as_deref(), Some("crashes"));
         assert_eq!(pool.run(Way::Not).await.unwrap(), "well");
     }
+}
+
+#[tokio::test]
+async fn the_problem_document_names_function_and_line_and_no_route_lists_the_process_that_names_them() {
+    let config =
+        format!("[pools.crashes]\ncommand = [{:?}]\nmax_workers = 1\npoison_deaths = 0\n", binary("crashes"));
+    let server = Server::with_config(&config).await;
+    let json = [("Content-Type", "application/json")];
+    let innermost = async || {
+        let answer =
+            http::request(server.address(), "POST", "/v1/pools/crashes/jobs", &json, b"\"null\"").await;
+        assert_eq!(answer.status, 502, "{}", answer.text());
+        let problem = answer.problem();
+        let stack = &problem["crash"]["stack"];
+        let is_late = stack["note"].as_str().is_some_and(|note| note.contains("in time"));
+        (!is_late).then(|| stack["threads"][0]["frames"][0].clone())
+    };
+    let frame = eventually("a crash whose calls are named", innermost).await;
+    assert_eq!(
+        (frame["function"].as_str(), frame["line"].as_u64()),
+        (Some("crash_writes_null"), line_of("/* null */").map(u64::from))
+    );
+    let pools = http::get(server.address(), "/v1/pools").await;
+    let pools = pools.text();
+    assert!(pools.contains("crashes") && !pools.contains("symbolize"), "{pools}");
 }

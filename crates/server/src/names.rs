@@ -1,4 +1,4 @@
-//! What names the calls of stacks: `procpool-symbolize`, beside this executable or on the search path. All pools
+//! Names for the calls of stacks, from `procpool-symbolize`, beside this executable or on the search path. All pools
 //! share it. It starts with the first stack.
 
 use procpool_coordinator::{CallNames, Executable};

@@ -1,4 +1,4 @@
-//! What differs between processors: the numbers of registers in call frame information, and where a call
+//! The differences between processors: the numbers of registers in call frame information, and where a call
 //! leaves the address to return to.
 
 use gimli::Register;

@@ -13,7 +13,7 @@ const ENTRIES_ARE_RELATIVE_I32: u8 = 0x3b;
 /// The two records of a function, one after the other, as a small `.eh_frame` of their own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Records {
-    /// What several functions have in common, then what is the function's own.
+    /// The record that several functions share, then the one of this function.
     pub(crate) bytes: Vec<u8>,
     /// Where in `bytes` the function's own record begins.
     pub(crate) own_at: usize,

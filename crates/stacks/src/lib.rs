@@ -5,7 +5,7 @@
 //! as they are. Names come from somewhere else: debug information is too large a language to read here.
 //!
 //! Everything that is read may be wrong or hostile: the snapshot, and the files that it names. Each thing
-//! read has a bound, in bytes and in steps. What cannot be used becomes a note.
+//! read has a bound, in bytes and in steps. Unusable input becomes a note.
 
 mod arch;
 mod block_cache;

@@ -1,4 +1,4 @@
-//! What is known of a process before its stacks are: registers, pieces of stack memory, and what is mapped where.
+//! The state of a process from which its stacks are found: registers, pieces of stack memory, and what is mapped where.
 
 /// Maximum number of bytes of stack memory that are kept of one thread.
 pub const MOST_STACK: usize = 256 * 1024;

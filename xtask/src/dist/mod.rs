@@ -63,8 +63,8 @@ const PRODUCTS: &[Product] = &[
     worker(COMPANION),
 ];
 
-/// What the server starts to name the functions of a stack.
-const COMPANION: &str = "procpool-symbolize";
+/// The executable that the server starts to name the functions of a stack.
+pub(crate) const COMPANION: &str = "procpool-symbolize";
 
 const fn worker(name: &'static str) -> Product {
     Product { name, papers: LICENCES, companion: None, proof: proof::Proof::Describe }

@@ -93,7 +93,7 @@ const RULES: &[Rule] = &[
         ],
         others: Others::Without(&["interprocess", "libc"]),
     },
-    // What it reads was written by a process that may be hostile. It runs nothing, and touches no process.
+    // It reads input of a process that may be hostile. It runs nothing, and touches no process.
     Rule {
         package: "procpool-stacks",
         ours: &["procpool-protocol"],

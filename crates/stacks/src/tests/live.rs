@@ -1,4 +1,4 @@
-//! What is found of a thread that runs.
+//! The stacks of a thread that runs.
 
 use super::{Waiting, innermost, middle};
 use crate::unwound::Unwound;

@@ -28,11 +28,11 @@ const OTHERS_WAIT: c_int = 1000;
 /// Number of bytes that are copied at once: a page, so that memory that is missing begins with a piece.
 const PIECE: usize = 4096;
 
-/// What the handler works with. It is set before the handler is.
+/// The data of the handler. It is set before the handler is.
 struct Setup {
     /// The place for the record.
     cells: &'static [AtomicU8],
-    /// What each signal did before.
+    /// The former action of each signal.
     before: [libc::sigaction; SIGNALS.len()],
 }
 

@@ -90,7 +90,7 @@ impl Symbolizer {
 
 fn names_of(loader: &Loader, address: u64) -> Vec<Name> {
     let mut names = Vec::new();
-    // An error ends the search. What was found before it counts.
+    // An error ends the search. Earlier frames count.
     if let Ok(mut frames) = loader.find_frames(address) {
         while let Ok(Some(frame)) = frames.next() {
             if names.len() == MOST_INLINED {

@@ -13,7 +13,7 @@ use std::time::Duration;
 /// to start first, and to read debug information.
 const NAMING: Duration = Duration::from_secs(1);
 
-/// What a worker recorded of its crash, and who waits for that.
+/// The record of a crash, and the outcomes that wait for its stack.
 #[derive(Debug)]
 pub(crate) struct Crash {
     pub(crate) snapshot: Box<Snapshot>,

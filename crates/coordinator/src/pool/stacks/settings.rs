@@ -1,4 +1,4 @@
-//! What a builder of a pool says about the stacks of its workers.
+//! The settings of a pool that concern the stacks of its workers.
 
 use super::{CallNames, NamesCalls, add};
 use crate::pool::PoolBuilder;

@@ -33,7 +33,7 @@ pub(crate) struct Found {
     death: Death,
     /// Whether this pool had asked for the death.
     is_expected: bool,
-    /// What the worker recorded of its crash.
+    /// The worker's record of its crash.
     pub(crate) crash: Option<Box<Snapshot>>,
 }
 
@@ -89,7 +89,7 @@ pub(crate) struct Buried {
     pub(crate) quarantined: Option<SuspectPayload>,
     /// Where its stack will be, if that was taken.
     pub(crate) seen: Option<Seen>,
-    /// What it recorded of its crash, and who waits for that.
+    /// Its record of its crash, and the outcomes that wait for the stack.
     pub(crate) crash: Option<Crash>,
 }
 
