@@ -114,7 +114,8 @@ async fn one_that_is_looked_at_amid_its_death_is_still_its_parents_to_reap() {
     let place = Place::new();
     let pool = place.pool(1).await;
     let shell = "\"$0\" --attach \"$1\" & wait $!; echo \"ended $?\" >&2";
-    let worker = Worker::spawn(Command::new("sh").args(["-c", shell]).arg(binary("verbs")).arg(&place.socket));
+    let worker =
+        Worker::spawn(Command::new("sh").args(["-c", shell]).arg(binary("verbs")).arg(&place.socket));
     let pid: u32 = pool.run(Verb::Pid).await.unwrap().parse().unwrap();
     let id = pool.workers().remove(0).id;
     let stack = pool.stack(&id, true).await.unwrap();

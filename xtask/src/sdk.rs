@@ -108,7 +108,10 @@ fn python() -> Result<(), Error> {
 /// Runs the interpreter's own tests of process pools. They need no tools of ours.
 fn cpython() -> Result<(), Error> {
     let mut tests = Command::new(python_with_tests().unwrap_or("python3"));
-    tests.current_dir(cargo::root().join("sdk/python")).arg("tests/cpython.py").env(SERVER, &server()?[0].path);
+    tests
+        .current_dir(cargo::root().join("sdk/python"))
+        .arg("tests/cpython.py")
+        .env(SERVER, &server()?[0].path);
     cargo::run(tests)
 }
 

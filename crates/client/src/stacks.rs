@@ -110,10 +110,7 @@ mod tests {
     fn requests_name_the_worker_and_what_is_wanted() {
         assert_eq!(stack("fib-1", false).line(), "GET /v1/workers/fib-1/stack");
         assert_eq!(stack("a b", true).line(), "GET /v1/workers/a%20b/stack?threads=all");
-        assert_eq!(
-            profile("fib-1", 5, "svg").line(),
-            "POST /v1/workers/fib-1/profile?seconds=5&format=svg"
-        );
+        assert_eq!(profile("fib-1", 5, "svg").line(), "POST /v1/workers/fib-1/profile?seconds=5&format=svg");
     }
 
     #[test]

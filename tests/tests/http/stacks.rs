@@ -39,7 +39,11 @@ fn named(stack: &Value) -> Option<Vec<Value>> {
 #[track_caller]
 fn spins(calls: &[Value]) {
     let spin = &calls[0];
-    assert_eq!((&spin["function"], &spin["module"]), (&json!("spin_forever"), &json!("crashes")), "{calls:?}");
+    assert_eq!(
+        (&spin["function"], &spin["module"]),
+        (&json!("spin_forever"), &json!("crashes")),
+        "{calls:?}"
+    );
     assert_eq!(spin["line"].as_u64(), line().map(|line| line as u64), "{spin}");
     assert!(spin["file"].as_str().is_some_and(|file| file.ends_with("crash.c")), "{spin}");
     assert_eq!(calls[1]["function"], "crash_never");

@@ -267,10 +267,14 @@ mod tests {
     }
     #[test]
     fn a_profile_has_forms_of_its_own() {
-        let Ok(Command::Worker(args)) = parse("procpool worker profile fib-1 --seconds 3 -o svg") else { panic!() };
+        let Ok(Command::Worker(args)) = parse("procpool worker profile fib-1 --seconds 3 -o svg") else {
+            panic!()
+        };
         assert!(matches!(args.command, WorkerCommand::Profile { seconds: 3, .. }));
         assert_eq!((args.output.output.of_profile(), args.output.output.form()), ("svg", Form::Table));
-        let Ok(Command::Worker(args)) = parse("procpool worker stack fib-1 --threads -o json") else { panic!() };
+        let Ok(Command::Worker(args)) = parse("procpool worker stack fib-1 --threads -o json") else {
+            panic!()
+        };
         assert!(matches!(args.command, WorkerCommand::Stack { threads: true, .. }));
         assert_eq!(args.output.output.form(), Form::Json);
         for seconds in ["0", "61", "1.5"] {
