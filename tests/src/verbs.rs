@@ -18,6 +18,8 @@ pub enum Verb {
     Pid,
     /// Report progress, then never answer and never look at the cancel flag.
     Spin,
+    /// Report the address of the function `spin_forever` as progress, and call it.
+    SpinForever,
     /// Use this number of milliseconds of processor time, then answer.
     Burn(u64),
     /// Have a shell run this line, and wait for it.

@@ -11,11 +11,13 @@ use crate::history::{self, Histories};
 use crate::pool::{NotThatJob, Pool, PoolConfig, PoolError, RawPool, ShutdownReport};
 use procpool_process::{ContractMismatch, EncodingMismatch};
 use procpool_protocol::engine::{
-    Accepted, Admin, BoxFuture, Death, DeathGroup, DeathPage, DeathQuery, Engine, JobLimits, Offered,
-    OutputOf, PoolFigures, PoolHistory, PoolSchemas, PoolSettings, PoolStatus, PoolUsage, Quarantine,
-    ReconfigureError, ReloadError, ReloadReport, Reloaded, Submission, Watched, WorkerOrder, WorkerStatus,
+    Accepted, Admin, BoxFuture, Death, DeathGroup, DeathPage, DeathQuery, Engine, InspectionError, JobLimits,
+    Offered, OutputOf, PoolFigures, PoolHistory, PoolSchemas, PoolSettings, PoolStatus, PoolUsage, Profile,
+    Quarantine, ReconfigureError, ReloadError, ReloadReport, Reloaded, Submission, Watched, WorkerOrder,
+    WorkerStatus,
 };
 use procpool_protocol::outcome::{Refusal, Refused};
+use procpool_protocol::stack::Stack;
 use procpool_protocol::{Job, JobError, JobId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -161,6 +163,14 @@ impl Coordinator {
         reloading.join_all().await
     }
 
+    /// Returns the pool that has, or had, the worker of this name.
+    fn pool_of_worker(&self, worker: &str) -> Option<RawPool> {
+        let pools: Vec<_> = self.pools.leaving().chain(self.pools.all()).collect();
+        let has = |pool: &&RawPool| pool.switch_of(worker).is_ok();
+        let had = |pool: &&RawPool| !matches!(pool.switch_of(worker), Err(InspectionError::Unknown { .. }));
+        pools.iter().find(has).or_else(|| pools.iter().find(had)).cloned()
+    }
+
     fn names(&self) -> Vec<String> {
         self.pools.all().iter().map(|pool| pool.name().to_owned()).collect()
     }
@@ -256,6 +266,20 @@ impl Admin for Coordinator {
         let pools = self.pools.all().into_iter().chain(self.pools.leaving());
         let pool = pools.into_iter().find(|pool| pool.order_worker(worker, order))?;
         Some(pool.name().to_owned())
+    }
+
+    fn stack(&self, worker: &str, all_threads: bool) -> BoxFuture<'_, Result<Stack, InspectionError>> {
+        let (pool, worker) = (self.pool_of_worker(worker), worker.to_owned());
+        Box::pin(async move {
+            pool.ok_or_else(|| InspectionError::unknown(&worker))?.stack(&worker, all_threads).await
+        })
+    }
+
+    fn profile(&self, worker: &str, time: Duration) -> BoxFuture<'_, Result<Profile, InspectionError>> {
+        let (pool, worker) = (self.pool_of_worker(worker), worker.to_owned());
+        Box::pin(async move {
+            pool.ok_or_else(|| InspectionError::unknown(&worker))?.profile(&worker, time).await
+        })
     }
 
     fn settings(&self, pool: &str) -> Option<(PoolSettings, PoolSettings)> {

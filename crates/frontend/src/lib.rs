@@ -184,6 +184,7 @@ mod peer;
 mod prefer;
 mod presence;
 mod problem;
+mod profile;
 mod reading;
 mod remote;
 mod room;

@@ -4,6 +4,8 @@ use crate::lines::LastLines;
 use crate::os::attached_process::AttachedProcess;
 use crate::os::oom_kills::{OomGroups, OomKills};
 use crate::os::worker_process::WorkerProcess;
+use crate::snapshot::{self, SnapshotError, Threads};
+use procpool_stacks::Snapshot;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -106,6 +108,16 @@ impl KillSwitch {
     /// none.
     pub fn lines(&self) -> &Arc<LastLines> {
         &self.lines
+    }
+
+    /// Stops the process for a moment, and returns what its threads do. Waits at most `within`, and the process
+    /// goes on in any case. Call it on a tokio runtime with time.
+    ///
+    /// # Errors
+    /// When there is no process, the system forbids it, or the process does not stop in time.
+    pub async fn snapshot(&self, threads: Threads, within: Duration) -> Result<Snapshot, SnapshotError> {
+        let process = self.lock().process.clone().ok_or(SnapshotError::Gone)?;
+        snapshot::take(process, threads, within).await
     }
 
     /// Returns the process id, once there is one.

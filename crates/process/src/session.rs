@@ -17,6 +17,7 @@ use procpool_protocol::arena::TakesArenas;
 use procpool_protocol::decoder::Decoder;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::handshake::Connection;
+use procpool_stacks::Snapshot;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
@@ -69,6 +70,8 @@ pub struct Ending {
     pub begun: Option<u64>,
     /// This process killed the worker: a caller requested it, or the worker had hung up and did not exit.
     pub was_killed: bool,
+    /// The state of the thread whose crash ended the worker, if the worker recorded it.
+    pub crash: Option<Box<Snapshot>>,
 }
 
 /// The output side of a serving worker, shared by all senders.
@@ -236,7 +239,8 @@ impl Session {
         let answers = last_frames.iter().filter(|frame| frame.kind == Kind::Done).count() as u64;
         let job = begun.unwrap_or(self.jobs.answered + answers + 1);
         let report = self.body.bury(death::LAST_WORDS, Some(job)).await;
-        Ending { report, last_frames, unread: self.jobs.reset, begun, was_killed }
+        let crash = self.page.as_ref().and_then(|page| page.crash(report.exit)).map(Box::new);
+        Ending { report, last_frames, unread: self.jobs.reset, begun, was_killed, crash }
     }
 }
 

@@ -63,9 +63,10 @@ pub mod status;
 #[cfg(feature = "tower")]
 pub use procpool_coordinator::PoolService;
 pub use procpool_coordinator::{
-    AttachSocket, Canceller, Coordinator, CoordinatorConfig, Executable, JobEvent, JobEvents, JobHandle,
-    JobRequest, Map, Pool, PoolBuilder, PoolConfig, PoolError, PoolLimits, Reported, RunReport, Supervision,
-    WeakPool, Worker, WorkerBuilder, WorkerEvent, WorkerLimits, WorkerRange, WorkerSource, run_once,
+    AttachSocket, CallNames, Canceller, Coordinator, CoordinatorConfig, Executable, JobEvent, JobEvents,
+    JobHandle, JobRequest, Map, Pool, PoolBuilder, PoolConfig, PoolError, PoolLimits, Reported, RunReport,
+    Supervision, WeakPool, Worker, WorkerBuilder, WorkerEvent, WorkerLimits, WorkerRange, WorkerSource,
+    run_once,
 };
 pub use procpool_memory::{RegionCell, SharedRegion};
 pub use procpool_protocol::engine::Priority;

@@ -9,6 +9,7 @@ pub use crate::deaths::{DeadPayload, Death, DeathGroup, DeathPage, DeathQuery};
 pub use crate::distribution::Distribution;
 pub use crate::figures::{PayloadBytes, PoolFigures, Reloads};
 pub use crate::history::PoolHistory;
+pub use crate::inspection::{InspectionError, Profile};
 pub use crate::offered::Offered;
 use crate::outcome::{Finished, JobError, JobId};
 use crate::payload::{Encoding, Payload};
@@ -16,6 +17,7 @@ pub use crate::priority::{Priority, UnknownPriority};
 pub use crate::reconfiguration::{ChangedPool, ConfigReloadError, ConfigReport};
 pub use crate::reload::{ReloadError, ReloadReport};
 pub use crate::settings::{PoolSettings, ReconfigureError, UnknownOrder, WorkerOrder};
+use crate::stack::Stack;
 pub use crate::status::{
     Latency, PoolCounters, PoolSchemas, PoolStatus, PoolUsage, Quarantine, SuspectClient, SuspectPayload,
     WorkerCounts, WorkerState, WorkerStatus, WorkerUsage,
@@ -232,6 +234,23 @@ pub trait Admin: Send + Sync + 'static {
     fn order_worker(&self, worker: &str, order: WorkerOrder) -> Option<String> {
         let _ = (worker, order);
         None
+    }
+
+    /// Returns what the worker of this name does now: its first thread, which runs the jobs, or `all_threads`.
+    /// Stops the worker for a fraction of a millisecond. The default knows no worker.
+    fn stack(&self, worker: &str, all_threads: bool) -> BoxFuture<'_, Result<Stack, InspectionError>> {
+        let _ = all_threads;
+        let unknown = InspectionError::unknown(worker);
+        Box::pin(async { Err(unknown) })
+    }
+
+    /// Looks at the first thread of the worker of this name [`SAMPLE_RATE`](crate::inspection::SAMPLE_RATE)
+    /// times a second for this time, at most [`LONGEST_PROFILE`](crate::inspection::LONGEST_PROFILE). Dropping
+    /// the future ends that. The default knows no worker.
+    fn profile(&self, worker: &str, time: Duration) -> BoxFuture<'_, Result<Profile, InspectionError>> {
+        let _ = time;
+        let unknown = InspectionError::unknown(worker);
+        Box::pin(async { Err(unknown) })
     }
 
     /// Returns the settings of one pool that may change while it runs: those of now, and those with which it

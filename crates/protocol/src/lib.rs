@@ -10,8 +10,9 @@
 //! contract.
 //!
 //! [`page`] and [`arena`] are the memory that both sides share, [`attachments`] and [`birth`] the descriptors
-//! that pass it. [`outcome`] and [`crash`] say how jobs and workers end, [`deaths`] how a server keeps that, and
-//! [`recording`] stores a failed job. [`printable`] makes foreign text safe for a log. [`status`] is the state of a pool at one moment, and
+//! that pass it, and [`crash_record`] what a crash leaves in the page. [`outcome`] and [`crash`] say how jobs and
+//! workers end, [`deaths`] how a server keeps that, and [`recording`] stores a failed job. [`printable`] makes
+//! foreign text safe for a log. [`status`] is the state of a pool at one moment, and
 //! [`engine`] is the interface between a frontend and the engine that runs the jobs.
 
 #![forbid(unsafe_code)]
@@ -29,6 +30,7 @@ mod client_name;
 pub mod codec;
 mod constructors;
 pub mod crash;
+pub mod crash_record;
 pub mod deaths;
 mod declare;
 pub mod decoder;
@@ -42,6 +44,7 @@ pub mod frame;
 pub mod handshake;
 mod history;
 mod in_place;
+pub mod inspection;
 mod job;
 mod job_id;
 mod last_words;
@@ -53,6 +56,7 @@ mod offered;
 pub mod outcome;
 mod outcome_json;
 mod outcome_kind;
+mod outcome_stack;
 pub mod page;
 pub mod payload;
 pub mod preamble;
@@ -69,6 +73,7 @@ mod settings;
 pub mod stack;
 mod stage;
 pub mod status;
+pub mod symbols;
 mod trace;
 mod usage;
 mod watched;

@@ -5,12 +5,15 @@ use crate::reload::{self, Configuration};
 use procpool_coordinator::Coordinator;
 use procpool_protocol::engine::{
     Accepted, Admin, BoxFuture, ConfigReloadError, ConfigReport, Death, DeathGroup, DeathPage, DeathQuery,
-    Engine, JobLimits, Offered, OutputOf, PoolFigures, PoolHistory, PoolSchemas, PoolSettings, PoolStatus,
-    PoolUsage, Quarantine, ReconfigureError, Reloaded, Submission, Watched, WorkerOrder, WorkerStatus,
+    Engine, InspectionError, JobLimits, Offered, OutputOf, PoolFigures, PoolHistory, PoolSchemas,
+    PoolSettings, PoolStatus, PoolUsage, Profile, Quarantine, ReconfigureError, Reloaded, Submission,
+    Watched, WorkerOrder, WorkerStatus,
 };
 use procpool_protocol::outcome::{Refusal, Refused};
+use procpool_protocol::stack::Stack;
 use procpool_protocol::{JobError, JobId};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 /// Refuses jobs until there is a coordinator, and is that coordinator from then on.
 #[derive(Clone, Debug, Default)]
@@ -124,6 +127,20 @@ impl Admin for Late {
         self.get()?.order_worker(worker, order)
     }
 
+    fn stack(&self, worker: &str, all_threads: bool) -> BoxFuture<'_, Result<Stack, InspectionError>> {
+        match self.get() {
+            Some(coordinator) => coordinator.stack(worker, all_threads),
+            None => unknown(worker),
+        }
+    }
+
+    fn profile(&self, worker: &str, time: Duration) -> BoxFuture<'_, Result<Profile, InspectionError>> {
+        match self.get() {
+            Some(coordinator) => coordinator.profile(worker, time),
+            None => unknown(worker),
+        }
+    }
+
     fn settings(&self, pool: &str) -> Option<(PoolSettings, PoolSettings)> {
         self.get()?.settings(pool)
     }
@@ -172,6 +189,11 @@ impl Admin for Late {
     fn clear_quarantine(&self, pool: &str, fingerprint: Option<&str>) -> Option<usize> {
         self.get()?.clear_quarantine(pool, fingerprint)
     }
+}
+
+fn unknown<T: Send>(worker: &str) -> BoxFuture<'static, Result<T, InspectionError>> {
+    let error = InspectionError::unknown(worker);
+    Box::pin(async { Err(error) })
 }
 
 #[cfg(test)]

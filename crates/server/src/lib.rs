@@ -52,6 +52,7 @@ mod input;
 mod keys;
 mod late;
 mod logs;
+mod names;
 mod papers;
 mod parent;
 mod reload;
@@ -131,7 +132,7 @@ fn execute(command: Command) -> Result<ExitCode, Error> {
         Command::Token(args) => token::token(&args.command),
         Command::Job(args) => as_client(args.output.output, remote::job(args)),
         Command::Pool(args) => as_client(args.output.output, remote::pool(args)),
-        Command::Worker(args) => as_client(args.output.output, remote::worker(args)),
+        Command::Worker(args) => as_client(args.output.output.form(), remote::worker(args)),
         Command::Deaths(args) => as_client(args.output.output, remote::deaths(args)),
         Command::Config(args) => as_client(args.output.output, remote::config(args)),
         Command::Batch(args) => as_client(Form::Table, remote::batch(args)),

@@ -5,6 +5,7 @@ mod jobs;
 mod pools;
 mod remembered;
 mod servers;
+mod stacks;
 mod tls;
 
 use procpool_tests::binaries::binary;

@@ -12,6 +12,7 @@ use super::caller::untaken::Untaken;
 use super::caller::waiting::Patient;
 use super::event::JobTotals;
 use super::news::News;
+use super::stacks::{NamesCalls, Stacks};
 use super::state::State;
 use super::state::effects::Effects;
 use super::state::fingerprint::Fingerprints;
@@ -59,6 +60,7 @@ pub(crate) struct Core {
     drained: watch::Sender<bool>,
     /// The pool's tasks ended with the runtime that drove them, and not because the pool was done.
     pub(super) has_runtime_ended: AtomicBool,
+    pub(super) stacks: Arc<Stacks>,
     /// The directory in which failed jobs are saved. `None`: they are not saved.
     recorder: Option<Recorder>,
     /// The runtime that keeps the pool's time: callers may be on another, or on none.
@@ -73,6 +75,7 @@ impl Core {
         scheduler: Scheduler,
         spawns: mpsc::UnboundedSender<(WorkerId, Arc<Recipe>)>,
         recorder: Option<Recorder>,
+        names: Option<Arc<dyn NamesCalls>>,
     ) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             name: recipe.name.clone(),
@@ -93,6 +96,7 @@ impl Core {
             patient: Patient::default(),
             drained: watch::Sender::new(false),
             has_runtime_ended: AtomicBool::new(false),
+            stacks: Arc::new(Stacks::new(names)),
             recorder,
             runtime: Handle::current(),
             this: this.clone(),
@@ -266,7 +270,7 @@ mod tests {
     async fn a_panic_under_the_lock_shuts_the_pool_down_and_leaves_nobody_waiting() {
         let scheduler = Scheduler::new(Config::default(), 1).unwrap();
         let (spawns, _starts) = mpsc::unbounded_channel();
-        let core = Core::new(recipe(), PoolLimits::default(), scheduler, spawns, None);
+        let core = Core::new(recipe(), PoolLimits::default(), scheduler, spawns, None, None);
         core.feed(Event::Start);
         let events = Arc::new(Events::default());
         let open = core.submit(NewJob { events: Some(events.clone()), ..job() }).unwrap();

@@ -23,6 +23,7 @@ mod service;
 #[cfg(test)]
 mod simulation;
 mod size;
+mod stacks;
 mod state;
 mod status;
 mod submissions;
@@ -45,6 +46,7 @@ pub use raw::{RawPool, ShutdownReport};
 #[cfg(feature = "tower")]
 pub use service::PoolService;
 pub use size::WeakPool;
+pub use stacks::{CallNames, NamesCalls};
 pub use worker_range::WorkerRange;
 
 use procpool_process::{AttachSocket, Contract, ContractMismatch, EncodingMismatch, Executable, Needs};

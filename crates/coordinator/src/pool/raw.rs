@@ -141,6 +141,7 @@ impl RawPool {
             starts_once,
             needs,
             numbers,
+            names,
         } = config;
         refuse_unserved(&name)?;
         if let (WorkerSource::Spawned(executable), None, None) = (&workers, &job, &expects) {
@@ -169,6 +170,7 @@ impl RawPool {
             env,
             current_dir,
             sends_ahead: !limits.supervision.process_per_job,
+            crash_stacks: limits.supervision.crash_stacks,
             limits: if limits.supervision.process_per_job {
                 limits.worker
             } else {
@@ -192,7 +194,7 @@ impl RawPool {
             .transpose()
             .map_err(|reason| PoolError::SaveFailedJobs { pool: name.clone(), reason })?;
         let (spawns, requests) = mpsc::unbounded_channel();
-        let core = Core::new(recipe, limits, scheduler, spawns, recorder);
+        let core = Core::new(recipe, limits, scheduler, spawns, recorder, names.map(|names| names.0));
         if let Some(deaths) = deaths {
             // It is new, and has none yet.
             let _ = core.deaths.set(deaths);

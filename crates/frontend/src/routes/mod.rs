@@ -14,6 +14,7 @@ mod pools;
 mod problems;
 mod quarantine;
 mod seed;
+mod stacks;
 
 pub(crate) use logs::death_of;
 
@@ -68,6 +69,8 @@ fn map() -> Vec<Route> {
         get(Read, "/v1/deaths/groups", deaths::groups),
         get(Debug, "/v1/pools/{pool}/deaths", deaths::of_pool),
         get(Debug, "/v1/workers/{worker}/logs", logs::show),
+        get(Debug, "/v1/workers/{worker}/stack", stacks::stack),
+        post(Debug, "/v1/workers/{worker}/profile", stacks::profile),
         get(Debug, "/v1/pools/{pool}/quarantine", quarantine::list),
         delete(Operate, "/v1/pools/{pool}/quarantine", quarantine::clear),
         delete(Operate, "/v1/pools/{pool}/quarantine/{fingerprint}", quarantine::clear_one),

@@ -8,7 +8,9 @@ use procpool_protocol::engine::{
     WorkerStatus, WorkerUsage,
 };
 use procpool_protocol::extras::JobReport;
+use procpool_protocol::inspection::{InspectionError, Profile, Sample};
 use procpool_protocol::outcome::{Finished, Timing};
+use procpool_protocol::stack::{Stack, StackFrame, ThreadStack};
 use procpool_protocol::{Exit, ExitReport, JobError, JobId, Payload};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
@@ -242,6 +244,34 @@ impl Admin for Fake {
 
     fn order_worker(&self, worker: &str, order: WorkerOrder) -> Option<String> {
         (worker == "fib-1").then(|| if order == WorkerOrder::Kill { "fib".into() } else { "retires".into() })
+    }
+
+    /// `fib-1` spins, `fib-2` may not be traced, and `fib-0` has ended.
+    fn stack(&self, worker: &str, all_threads: bool) -> BoxFuture<'_, Result<Stack, InspectionError>> {
+        let mut spin = StackFrame::new(Some("fib".into()), 0x10);
+        (spin.function, spin.line) = (Some("spin_forever".into()), Some(7));
+        let threads = if all_threads { 2 } else { 1 };
+        let thread = |id| ThreadStack::new(id, "fib", vec![spin.clone()]);
+        let stack = match worker {
+            "fib-1" => Ok(Stack::new((1..=threads).map(thread).collect())),
+            "fib-2" => Err(InspectionError::failed(worker, "kernel.yama.ptrace_scope is 3")),
+            "fib-0" => Err(InspectionError::gone(worker)),
+            _ => Err(InspectionError::unknown(worker)),
+        };
+        Box::pin(async { stack })
+    }
+
+    /// Another profile of `fib-2` is being taken.
+    fn profile(&self, worker: &str, time: Duration) -> BoxFuture<'_, Result<Profile, InspectionError>> {
+        let mut profile = Profile::new(worker, 1234, std::time::SystemTime::UNIX_EPOCH);
+        profile.frames.push(StackFrame::new(Some("fib".into()), 0x10));
+        profile.samples = vec![Sample { at: Duration::ZERO, calls: vec![0] }; time.as_secs() as usize];
+        let profile = match worker {
+            "fib-1" => Ok(profile),
+            "fib-2" => Err(InspectionError::profiled(worker)),
+            _ => Err(InspectionError::unknown(worker)),
+        };
+        Box::pin(async { profile })
     }
 
     fn settings(&self, pool: &str) -> Option<(PoolSettings, PoolSettings)> {

@@ -37,6 +37,7 @@ mod quotas;
 mod reading;
 mod reload;
 mod scopes;
+mod stacks;
 mod status;
 mod tls;
 mod tokens;

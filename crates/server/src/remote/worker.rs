@@ -5,9 +5,11 @@ use super::{RemoteError, server};
 use crate::cli::pool::{WorkerArgs, WorkerCommand, WorkersArgs};
 use crate::cli::remote::Form;
 use procpool_client::pools::{self, Farewell};
+use procpool_client::stacks::{self, Stack};
 use procpool_client::table::{Table, word};
 use procpool_client::view::{Pools, Worker, WorkerList};
 use procpool_client::{Answer, Client, Ending, age};
+use procpool_protocol::printable::printable_lines;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -19,7 +21,11 @@ const HEADING: [&str; 8] = ["ID", "PID", "STATE", "JOB", "DONE", "UPTIME", "GENE
 /// Runs the command.
 pub(crate) async fn worker(args: WorkerArgs) -> Result<Ending, RemoteError> {
     let mut client = server::client(&args.remote)?;
-    let screen = Screen::new(args.output.output);
+    let form = args.output.output;
+    let screen = Screen::new(form.form());
+    if form.is_of_profiles() && !matches!(args.command, WorkerCommand::Profile { .. }) {
+        return Err(RemoteError::FormOfProfiles);
+    }
     match args.command {
         WorkerCommand::List(args) if args.watch => watch(&mut client, screen, &args).await?,
         WorkerCommand::List(args) => list(&mut client, screen, &args).await?,
@@ -29,6 +35,16 @@ pub(crate) async fn worker(args: WorkerArgs) -> Result<Ending, RemoteError> {
         }
         WorkerCommand::Kill(args) => {
             send_away(&mut client, screen, &args.id, Farewell::Kill, "killed").await?;
+        }
+        WorkerCommand::Stack { id, threads } => {
+            let answer = client.fetch(stacks::stack(&id, threads)).await?;
+            let stack: Stack = answer.json().map_err(|error| client.unreadable(error))?;
+            // Its words are a worker's.
+            screen.one(&answer.body, &id, || printable_lines(&stack.text()))?;
+        }
+        WorkerCommand::Profile { id, seconds } => {
+            let answer = client.fetch(stacks::profile(&id, seconds, form.of_profile())).await?;
+            screen.bytes(&answer.body)?;
         }
     }
     Ok(Ending::Done)

@@ -4,6 +4,7 @@ use super::Core;
 use crate::pool::state::context::EventContext;
 use crate::pool::state::effects::Effects;
 use crate::pool::state::fingerprint::{Fingerprints, QUICK};
+use crate::recorder::FailedJob;
 use procpool_protocol::Payload;
 use procpool_scheduler::{Event, JobId as Key};
 
@@ -51,6 +52,9 @@ impl Core {
         for kill_switch in effects.kill.drain(..) {
             kill_switch.kill();
         }
+        for look in effects.looks.drain(..) {
+            self.kill_after(look);
+        }
         for lines in effects.flush_jobs.drain(..) {
             lines.flush_jobs();
         }
@@ -71,10 +75,13 @@ impl Core {
             self.untaken.send(caller, finished);
         }
         for failed in effects.failed.drain(..) {
-            match &self.recorder {
-                Some(recorder) => recorder.save(failed),
-                None => failed.outcome.tell(None),
-            }
+            self.save(failed);
+        }
+        for withheld in effects.withheld.drain(..) {
+            self.withhold(withheld);
+        }
+        for withheld in effects.released.drain(..) {
+            withheld.deliver(self, None);
         }
         for events in effects.ended.drain(..) {
             events.end();
@@ -100,6 +107,14 @@ impl Core {
         }
         if effects.drained {
             self.end();
+        }
+    }
+
+    /// Saves a job, and tells its outcome after that.
+    pub(crate) fn save(&self, failed: FailedJob) {
+        match &self.recorder {
+            Some(recorder) => recorder.save(failed),
+            None => failed.outcome.tell(None),
         }
     }
 }

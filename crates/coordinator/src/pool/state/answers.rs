@@ -40,6 +40,10 @@ impl State {
                         health => health,
                     };
                     events.push(Event::Done { worker, job, health });
+                    if slot.withheld.is_some() {
+                        // It gave up the job whose time was up: it is not killed, and nobody looks at it.
+                        effects.released.extend(slot.withheld.take());
+                    }
                 }
                 Err(violation) => {
                     told = Err(violation);

@@ -63,6 +63,8 @@ pub(crate) struct State {
     pool: String,
     /// Whether what a worker is sent is kept, to be saved if the job fails.
     keeps_sent: bool,
+    /// Whether the stack of a worker is taken that is killed because its job's time is up.
+    takes_stacks: bool,
     /// How many jobs before it are kept, too.
     history: usize,
     /// Maximum length of a payload that goes through shared memory, in bytes.
@@ -88,6 +90,7 @@ impl State {
             spent: Duration::ZERO,
             last_death: String::new(),
             keeps_sent,
+            takes_stacks: limits.stack_at_deadline,
             history: limits.save_history,
             shares: limits.shares(),
             armed: None,

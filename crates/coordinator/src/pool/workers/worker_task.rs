@@ -6,6 +6,7 @@ use super::frames::FrameHandler;
 use super::obituary;
 use crate::pool::PoolEvent;
 use crate::pool::core::Core;
+use crate::pool::stacks;
 use crate::pool::state::State;
 use crate::pool::state::context::EventContext;
 use crate::pool::state::effects::Effects;
@@ -181,6 +182,23 @@ impl Member {
         }
     }
 
+    /// Adds the stack to the report of a death, remembers the death, and then delivers the outcomes that waited for
+    /// the stack.
+    async fn understand(&self, death: &mut Buried) {
+        if let Some(seen) = death.seen.take() {
+            death.report.stack = stacks::of(seen).await;
+        }
+        let mut outcomes = Vec::new();
+        if let Some(crash) = death.crash.take() {
+            let (stack, waiting) = crash.understand(&self.core).await;
+            (death.report.stack, outcomes) = (Some(stack), waiting);
+        }
+        obituary::remember(&self.core, death);
+        for outcome in outcomes {
+            outcome.deliver(&self.core, death.report.stack.as_ref());
+        }
+    }
+
     /// Buries a process that did not get ready. It is dead and reaped. Returns the reason for which the pool killed it, if
     /// it did.
     fn bury_unready(mut self, error: &StartError) -> Option<Cause> {
@@ -216,14 +234,19 @@ impl Member {
                 state.handle_all(now, committed, EventContext::default(), &mut effects);
                 burial::died(state, now, found, fingerprint, &mut effects)
             });
+            let has_stack =
+                report.as_ref().is_some_and(|death| death.seen.is_some() || death.crash.is_some());
             // Before the job's caller hears of it, and before the job is saved: who looks then finds the death.
-            if let Some(death) = &report {
+            if let Some(death) = report.as_ref().filter(|_| !has_stack) {
                 obituary::remember(&self.core, death);
             }
             self.core.perform(&mut effects);
             self.buried = true;
-            // Last: what logs are written to is not ours, and may fail in ways of its own.
-            if let Some(death) = report {
+            if let Some(mut death) = report {
+                if has_stack {
+                    self.understand(&mut death).await;
+                }
+                // Last: what logs are written to is not ours, and may fail in ways of its own.
                 log_death(&self.core.name, &death.report, death.reason);
                 self.tell_death(death);
             }
