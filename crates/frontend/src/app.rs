@@ -6,6 +6,7 @@ use crate::config::HttpConfig;
 use crate::event_streams::EventStreams;
 use crate::health::Health;
 use crate::live::Live;
+use crate::openapi::Documents;
 use crate::origin::OriginRule;
 use crate::owner::Owners;
 use crate::tls::Tls;
@@ -81,8 +82,9 @@ impl App {
     /// Returns the state for the handlers, once it is known where they are reached.
     pub(crate) fn shared(&self, origin: OriginRule) -> Arc<Shared> {
         let Bounds { bodies, answers, event_streams, live } = self.bounds.clone();
-        let (owners, buffers) = (Owners::default(), Buffers::default());
-        Arc::new(Shared { origin, bodies, answers, event_streams, live, owners, buffers, app: self.clone() })
+        let (owners, buffers, documents) = (Owners::default(), Buffers::default(), Documents::default());
+        let app = self.clone();
+        Arc::new(Shared { origin, bodies, answers, event_streams, live, owners, buffers, documents, app })
     }
 }
 
@@ -110,4 +112,6 @@ pub(crate) struct Shared {
     pub(crate) owners: Owners,
     /// Memory of large inputs, which is used again.
     pub(crate) buffers: Buffers,
+    /// What describes the routes and the pools.
+    pub(crate) documents: Documents,
 }

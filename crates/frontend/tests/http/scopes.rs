@@ -5,14 +5,15 @@ use crate::server::Server;
 use procpool_frontend::{Access, Scope, Token, TokenDigest, Tokens, routes};
 
 /// The only routes that need no token. They tell nothing of what is running.
-const OPEN: [&str; 4] = ["/", "/livez", "/readyz", "/problems/{name}"];
+const OPEN: [&str; 6] = ["/", "/livez", "/readyz", "/problems/{name}", "/docs", "/docs/{file}"];
 
-const PARTS: [(&str, &str); 5] = [
+const PARTS: [(&str, &str); 6] = [
     ("{pool}", "fib"),
     ("{worker}", "fib-0"),
     ("{fingerprint}", SUSPECT),
     ("{name}", "crashed"),
     ("{id}", ID_TEXT),
+    ("{file}", "docs.js"),
 ];
 
 fn secret(scope: Scope) -> String {
