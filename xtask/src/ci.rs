@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::fuzz;
 use crate::journal::Journal;
 use crate::needs;
+use crate::openapi;
 use crate::package;
 use crate::sdk;
 use crate::test;
@@ -32,6 +33,7 @@ Usage: cargo xtask ci
   oldest    cargo check with the oldest supported toolchain, where it is installed
   fuzz      cargo xtask fuzz --seconds 20, where there is a C++ compiler
   tests     as cargo xtask test
+  openapi   as cargo xtask openapi, where python3 is installed
   sdks      as cargo xtask sdk, where python3 and Node.js are installed
 
 No test may be skipped for a need that this machine meets, or that PROCPOOL_REQUIRE names.
@@ -57,6 +59,7 @@ pub(crate) fn run() -> Result<(), Error> {
     if let Err(error) = test::all(&mut journal, &[], Some(&required)) {
         eprintln!("xtask: {error}");
     }
+    openapi::in_ci(&mut journal);
     sdk::in_ci(&mut journal);
     journal.finish()
 }

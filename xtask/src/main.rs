@@ -17,6 +17,7 @@ mod fuzz;
 mod installed;
 mod journal;
 mod needs;
+mod openapi;
 mod os;
 mod package;
 mod run;
@@ -43,6 +44,7 @@ Commands:
   fuzz     feed random bytes to what reads bytes of others
   ci       format, clippy, docs, guide, licences, packages, test, SDKs
   sdk      lint, check and test the SDKs for Python and Node
+  openapi  validate the OpenAPI document, and test a server against it
   book     render the guide into target/book/
   package  pack every published crate and build it from its package
   dist     pack each executable and the SDKs into dist/
@@ -82,6 +84,8 @@ fn dispatch(mut args: Vec<String>) -> Result<(), Error> {
         "ci" => takes_nothing("ci", &args).and_then(|()| ci::run()),
         "sdk" if asks_for_help(&args) => say(sdk::HELP),
         "sdk" => sdk::run(&args),
+        "openapi" if asks_for_help(&args) => say(openapi::HELP),
+        "openapi" => takes_nothing("openapi", &args).and_then(|()| openapi::run()),
         "book" if asks_for_help(&args) => say(book::HELP),
         "book" => takes_nothing("book", &args).and_then(|()| book::run()),
         "package" if asks_for_help(&args) => say(package::HELP),
