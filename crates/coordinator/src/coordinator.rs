@@ -9,9 +9,9 @@ use self::pools::Pools;
 use crate::pool::{NotThatJob, Pool, PoolConfig, PoolError, RawPool, ShutdownReport};
 use procpool_process::{ContractMismatch, EncodingMismatch};
 use procpool_protocol::engine::{
-    Accepted, Admin, BoxFuture, Engine, JobLimits, Offered, PoolSchemas, PoolSettings, PoolStatus,
-    Quarantine, ReconfigureError, ReloadError, ReloadReport, Reloaded, Submission, Watched, WorkerOrder,
-    WorkerStatus,
+    Accepted, Admin, BoxFuture, Engine, JobLimits, Offered, PoolSample, PoolSchemas, PoolSettings,
+    PoolStatus, Quarantine, ReconfigureError, ReloadError, ReloadReport, Reloaded, Submission, Watched,
+    WorkerOrder, WorkerStatus,
 };
 use procpool_protocol::outcome::{Refusal, Refused};
 use procpool_protocol::{Job, JobError, JobId};
@@ -198,6 +198,12 @@ impl Admin for Coordinator {
 
     fn workers(&self, pool: &str) -> Option<Vec<WorkerStatus>> {
         self.pools.read().get(pool).map(RawPool::workers)
+    }
+
+    fn sample(&self, samples: &mut Vec<PoolSample>) {
+        let pools = self.pools.all();
+        samples.resize_with(pools.len(), PoolSample::default);
+        pools.iter().zip(samples).for_each(|(pool, sample)| pool.sample(sample));
     }
 
     fn schemas(&self, pool: &str) -> Option<Arc<PoolSchemas>> {

@@ -1,6 +1,7 @@
 //! The state that the routes share: the engine behind its two traits, the limits, the health.
 
 use crate::access::Tokens;
+use crate::board::Board;
 use crate::budget::Budget;
 use crate::config::HttpConfig;
 use crate::event_streams::EventStreams;
@@ -39,6 +40,8 @@ struct Bounds {
     event_streams: EventStreams,
     /// Answers that are sent while jobs run.
     live: Arc<Live>,
+    /// The view of all pools for those who watch.
+    board: Board,
 }
 
 impl App {
@@ -54,6 +57,7 @@ impl App {
             answers: Budget::new(config.max_answers),
             event_streams: EventStreams::new(config.max_event_streams),
             live: Live::new(config.max_live_answers),
+            board: Board::new(engine.clone(), health.clone()),
         };
         let (jobs, config) = (Arc::new(jobs), Arc::new(config));
         Self { engine: engine.clone(), admin: engine, config, health, jobs, tokens: None, tls: None, bounds }
@@ -80,9 +84,10 @@ impl App {
 
     /// Returns the state for the handlers, once it is known where they are reached.
     pub(crate) fn shared(&self, origin: OriginRule) -> Arc<Shared> {
-        let Bounds { bodies, answers, event_streams, live } = self.bounds.clone();
+        let Bounds { bodies, answers, event_streams, live, board } = self.bounds.clone();
         let (owners, buffers) = (Owners::default(), Buffers::default());
-        Arc::new(Shared { origin, bodies, answers, event_streams, live, owners, buffers, app: self.clone() })
+        let app = self.clone();
+        Arc::new(Shared { origin, bodies, answers, event_streams, live, board, owners, buffers, app })
     }
 }
 
@@ -107,6 +112,8 @@ pub(crate) struct Shared {
     pub(crate) event_streams: EventStreams,
     /// Answers that are sent while jobs run.
     pub(crate) live: Arc<Live>,
+    /// The view of all pools for those who watch.
+    pub(crate) board: Board,
     pub(crate) owners: Owners,
     /// Memory of large inputs, which is used again.
     pub(crate) buffers: Buffers,

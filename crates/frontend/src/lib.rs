@@ -141,6 +141,7 @@ mod app;
 mod backoff;
 mod base64;
 mod batch;
+mod board;
 mod body;
 mod budget;
 mod config;

@@ -11,6 +11,7 @@ use crate::payload::{Encoding, Payload};
 pub use crate::priority::{Priority, UnknownPriority};
 pub use crate::reconfiguration::{ChangedPool, ConfigReloadError, ConfigReport};
 pub use crate::reload::{ReloadError, ReloadReport};
+pub use crate::sample::{PoolFigures, PoolSample, WorkerSample};
 pub use crate::settings::{PoolSettings, ReconfigureError, UnknownOrder, WorkerOrder};
 pub use crate::status::{
     Latency, PoolCounters, PoolSchemas, PoolStatus, Quarantine, SuspectClient, SuspectPayload, WorkerCounts,
@@ -178,6 +179,12 @@ pub trait Admin: Send + Sync + 'static {
 
     /// Returns the workers of one pool, or `None` if there is no such pool.
     fn workers(&self, pool: &str) -> Option<Vec<WorkerStatus>>;
+
+    /// Copies the state of every pool into `samples`, by name. What is left there of the last call helps this one. For
+    /// several calls a second: no pool's lock is held for long. The default copies none.
+    fn sample(&self, samples: &mut Vec<PoolSample>) {
+        samples.clear();
+    }
 
     /// Returns the schemas of one pool's job. Returns `None` if there is no such pool, its job has none, or
     /// no worker has sent them yet.

@@ -4,9 +4,9 @@
 use crate::reload::{self, Configuration};
 use procpool_coordinator::Coordinator;
 use procpool_protocol::engine::{
-    Accepted, Admin, BoxFuture, ConfigReloadError, ConfigReport, Engine, JobLimits, Offered, PoolSchemas,
-    PoolSettings, PoolStatus, Quarantine, ReconfigureError, Reloaded, Submission, Watched, WorkerOrder,
-    WorkerStatus,
+    Accepted, Admin, BoxFuture, ConfigReloadError, ConfigReport, Engine, JobLimits, Offered, PoolSample,
+    PoolSchemas, PoolSettings, PoolStatus, Quarantine, ReconfigureError, Reloaded, Submission, Watched,
+    WorkerOrder, WorkerStatus,
 };
 use procpool_protocol::outcome::{Refusal, Refused};
 use procpool_protocol::{JobError, JobId};
@@ -86,6 +86,13 @@ impl Admin for Late {
 
     fn workers(&self, pool: &str) -> Option<Vec<WorkerStatus>> {
         self.get()?.workers(pool)
+    }
+
+    fn sample(&self, samples: &mut Vec<PoolSample>) {
+        match self.get() {
+            Some(coordinator) => coordinator.sample(samples),
+            None => samples.clear(),
+        }
     }
 
     fn schemas(&self, pool: &str) -> Option<Arc<PoolSchemas>> {

@@ -2,6 +2,7 @@
 
 mod batch;
 mod config;
+mod events;
 mod health;
 mod job;
 mod job_list;
@@ -46,6 +47,7 @@ fn map() -> Vec<Route> {
         get(Read, "/v1/jobs/{id}/result", job::result),
         get(Read, "/v1/jobs/{id}/events", job::events),
         post(Submit, "/v1/jobs/{id}/rerun", jobs::rerun).of_a_job(),
+        get(Read, "/v1/events", events::stream),
         get(Read, "/v1/pools", pools::all),
         get(Read, "/v1/pools/{pool}", pools::one),
         get(Read, "/v1/pools/{pool}/workers", pools::workers),

@@ -1,8 +1,8 @@
 //! An engine that does as a test says, and remembers what it was asked.
 
 use procpool_protocol::engine::{
-    Accepted, Admin, BoxFuture, Engine, JobEvent, JobEvents, PoolSchemas, PoolSettings, PoolStatus,
-    Quarantine, ReconfigureError, ReloadError, ReloadReport, Reloaded, Submission, SuspectClient,
+    Accepted, Admin, BoxFuture, Engine, JobEvent, JobEvents, PoolSample, PoolSchemas, PoolSettings,
+    PoolStatus, Quarantine, ReconfigureError, ReloadError, ReloadReport, Reloaded, Submission, SuspectClient,
     SuspectPayload, Watched, WorkerOrder, WorkerState, WorkerStatus,
 };
 use procpool_protocol::extras::JobReport;
@@ -32,6 +32,8 @@ pub(crate) struct Fake {
     /// The settings of `fib`, once a test has made it have some.
     pub(crate) settings: Mutex<Option<PoolSettings>>,
     pub(crate) seen: Mutex<Vec<Submission>>,
+    /// The pools as those see them who watch.
+    pub(crate) samples: Mutex<Vec<PoolSample>>,
 }
 
 /// The id of every job, in bits and in digits.
@@ -52,6 +54,7 @@ impl Fake {
             is_paused: Mutex::default(),
             settings: Mutex::default(),
             seen: Mutex::default(),
+            samples: Mutex::default(),
         })
     }
 
@@ -175,6 +178,10 @@ impl Admin for Fake {
             busy.job = Some(JobId::from_bits(ID));
             vec![busy, WorkerStatus::new("fib-2", WorkerState::Idle)]
         })
+    }
+
+    fn sample(&self, samples: &mut Vec<PoolSample>) {
+        samples.clone_from(&self.samples.lock().unwrap());
     }
 
     /// `fib` takes and gives integers, `down` says nothing.

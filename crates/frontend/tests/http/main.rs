@@ -10,6 +10,7 @@ mod server;
 mod answers;
 mod async_jobs;
 mod batches;
+mod board;
 mod budgets;
 mod cancels;
 mod crowds;

@@ -46,8 +46,10 @@ impl State {
             // The caller that offers the job is told.
             Action::Refuse { .. } => {}
             Action::Start { worker, generation } => {
-                let name = format!("{}-{}", self.pool, self.numbers.fetch_add(1, Ordering::Relaxed));
-                let slot = WorkerSlot::new(name, now, generation, self.shares).keeping(self.history);
+                let number = self.numbers.fetch_add(1, Ordering::Relaxed);
+                let name = format!("{}-{number}", self.pool);
+                let mut slot = WorkerSlot::new(name, now, generation, self.shares).keeping(self.history);
+                (slot.number, slot.place) = (number, self.places.take());
                 self.slots.insert(worker, slot);
                 effects.spawn.extend(self.makes.recipe(generation).map(|recipe| (worker, recipe)));
             }

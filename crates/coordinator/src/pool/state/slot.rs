@@ -16,6 +16,10 @@ use std::sync::Arc;
 pub(crate) struct WorkerSlot {
     /// Its name, never used twice.
     pub(crate) name: String,
+    /// The number in its name.
+    pub(crate) number: u64,
+    /// Its place on a page that shows the workers.
+    pub(crate) place: u32,
     pub(crate) kill_switch: Arc<KillSwitch>,
     /// The way to it, once it serves.
     pub(crate) lines: Option<Arc<Outboxes>>,
@@ -75,6 +79,8 @@ impl WorkerSlot {
     pub(crate) fn new(name: String, started: Time, generation: Generation, shares: usize) -> Self {
         Self {
             name,
+            number: 0,
+            place: 0,
             kill_switch: Arc::default(),
             lines: None,
             held: VecDeque::new(),

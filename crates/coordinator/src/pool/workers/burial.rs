@@ -127,7 +127,7 @@ pub(crate) fn died(
     effects: &mut Effects,
 ) -> Option<Buried> {
     let Found { worker, words, begun, running, mut report, death, is_expected, .. } = found;
-    let slot = state.slots.remove(&worker)?;
+    let slot = state.remove(worker)?;
     let reason = state.scheduler.reason(worker);
     report.ordered = reason == Some(Cause::Ordered) && report.exit.signal() == Some(SIGKILL);
     state.schemas.died(worker);
