@@ -1,6 +1,6 @@
 //! The state that the routes share: the engine behind its two traits, the limits, the health.
 
-use crate::access::Tokens;
+use crate::access::{Sessions, Tokens};
 use crate::board::Board;
 use crate::budget::Budget;
 use crate::config::HttpConfig;
@@ -42,6 +42,8 @@ struct Bounds {
     live: Arc<Live>,
     /// The view of all pools for those who watch.
     board: Board,
+    /// Those of people who use the page.
+    sessions: Arc<Sessions>,
 }
 
 impl App {
@@ -58,6 +60,7 @@ impl App {
             event_streams: EventStreams::new(config.max_event_streams),
             live: Live::new(config.max_live_answers),
             board: Board::new(engine.clone(), health.clone()),
+            sessions: Arc::default(),
         };
         let (jobs, config) = (Arc::new(jobs), Arc::new(config));
         Self { engine: engine.clone(), admin: engine, config, health, jobs, tokens: None, tls: None, bounds }
@@ -84,10 +87,21 @@ impl App {
 
     /// Returns the state for the handlers, once it is known where they are reached.
     pub(crate) fn shared(&self, origin: OriginRule) -> Arc<Shared> {
-        let Bounds { bodies, answers, event_streams, live, board } = self.bounds.clone();
+        let Bounds { bodies, answers, event_streams, live, board, sessions } = self.bounds.clone();
         let (owners, buffers) = (Owners::default(), Buffers::default());
         let app = self.clone();
-        Arc::new(Shared { origin, bodies, answers, event_streams, live, board, owners, buffers, app })
+        Arc::new(Shared {
+            origin,
+            bodies,
+            answers,
+            event_streams,
+            live,
+            board,
+            sessions,
+            owners,
+            buffers,
+            app,
+        })
     }
 }
 
@@ -114,6 +128,8 @@ pub(crate) struct Shared {
     pub(crate) live: Arc<Live>,
     /// The view of all pools for those who watch.
     pub(crate) board: Board,
+    /// Those of people who use the page.
+    pub(crate) sessions: Arc<Sessions>,
     pub(crate) owners: Owners,
     /// Memory of large inputs, which is used again.
     pub(crate) buffers: Buffers,

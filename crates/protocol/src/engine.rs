@@ -180,7 +180,7 @@ pub trait Admin: Send + Sync + 'static {
     /// Returns the workers of one pool, or `None` if there is no such pool.
     fn workers(&self, pool: &str) -> Option<Vec<WorkerStatus>>;
 
-    /// Copies the state of every pool into `samples`, by name. What is left there of the last call helps this one. For
+    /// Copies the state of every pool into `samples`, by name. Process ids that the last call has left there are used again. For
     /// several calls a second: no pool's lock is held for long. The default copies none.
     fn sample(&self, samples: &mut Vec<PoolSample>) {
         samples.clear();

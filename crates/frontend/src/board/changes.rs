@@ -1,4 +1,4 @@
-//! What happened between two samples of the pools: deaths, and marks for plots. Does not: write them.
+//! Finds what happened between two samples of the pools: deaths, and marks for plots. Does not: write them.
 
 use procpool_protocol::engine::{PoolFigures, PoolSample, WorkerState};
 

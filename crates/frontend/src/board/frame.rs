@@ -1,4 +1,4 @@
-//! What all viewers are sent together: the text of every pool, written once. A viewer of some pools gets their texts, a
+//! Holds what all viewers are sent together: the text of every pool, written once. A viewer of some pools gets their texts, a
 //! viewer of all gets the whole.
 
 use bytes::Bytes;

@@ -3,7 +3,7 @@
 
 use super::frame::{Frame, Rare};
 use super::sampler::{Board, Seat};
-use crate::access::Principal;
+use crate::access::{Principal, Tokens};
 use crate::sse;
 use axum::body::Body;
 use bytes::Bytes;
@@ -27,12 +27,19 @@ pub(crate) struct Selection {
     pub(crate) pools: Option<Vec<String>>,
     /// Who asks, and may not see every pool.
     pub(crate) principal: Principal,
+    /// The tokens of the server: one that is revoked sees nothing further.
+    pub(crate) tokens: Option<Tokens>,
 }
 
 impl Selection {
     fn shows(&self, pool: &str) -> bool {
         let is_wanted = self.pools.as_ref().is_none_or(|pools| pools.iter().any(|it| it == pool));
         is_wanted && self.principal.may_use(pool)
+    }
+
+    /// Returns whether the viewer's token still counts, with the same rights.
+    fn is_valid(&self) -> bool {
+        self.tokens.as_ref().is_none_or(|tokens| tokens.has(&self.principal))
     }
 
     fn is_of_all(&self) -> bool {
@@ -87,6 +94,9 @@ impl Viewer {
                 rare = self.seat.rare.recv(), if has_snapshot => self.of_rare(rare),
                 changed = self.seat.frames.changed() => {
                     changed.ok()?;
+                    if !self.selection.is_valid() {
+                        return None;
+                    }
                     let frame = self.seat.frames.borrow_and_update().clone();
                     frame.and_then(|frame| self.of_frame(&frame))
                 }

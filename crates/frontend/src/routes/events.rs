@@ -32,5 +32,6 @@ pub(super) async fn stream(
         }
     }
     let permit = shared.event_streams.enter(shared.app.config.max_event_streams)?;
-    Ok(sse::response(board::body(&shared.board, Selection { pools, principal }, permit)))
+    let selection = Selection { pools, principal, tokens: shared.app.tokens.clone() };
+    Ok(sse::response(board::body(&shared.board, selection, permit)))
 }

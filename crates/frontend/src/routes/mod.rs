@@ -12,6 +12,7 @@ mod pools;
 mod problems;
 mod quarantine;
 mod seed;
+mod session;
 
 use crate::access::{Access, Scope, Terms, authorize};
 use crate::app::Shared;
@@ -61,6 +62,9 @@ fn map() -> Vec<Route> {
         get(Debug, "/v1/pools/{pool}/quarantine", quarantine::list),
         delete(Operate, "/v1/pools/{pool}/quarantine", quarantine::clear),
         delete(Operate, "/v1/pools/{pool}/quarantine/{fingerprint}", quarantine::clear_one),
+        get(Open, "/v1/session", session::show),
+        post(Open, "/v1/session", session::begin),
+        delete(Open, "/v1/session", session::end),
         get(Open, guard::OPEN, health::live),
         get(Open, "/readyz", health::ready),
         get(Open, "/problems/{name}", problems::explain),

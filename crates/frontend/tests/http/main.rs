@@ -34,6 +34,7 @@ mod quotas;
 mod reading;
 mod reload;
 mod scopes;
+mod sessions;
 mod status;
 mod tls;
 mod tokens;
