@@ -14,6 +14,7 @@ use crate::needs;
 use crate::package;
 use crate::sdk;
 use crate::test;
+use crate::vendor;
 
 pub(crate) const HELP: &str = "\
 Runs the gates that a change has to pass
@@ -26,6 +27,7 @@ Usage: cargo xtask ci
   guide     cargo xtask book, where mdbook is installed
   licences  cargo deny check licenses bans sources, where cargo-deny is installed
   counts    instructions of the hot path against those that were recorded, where valgrind is installed
+  vendored  cargo xtask vendor --check, with npm where its registry can be reached
   packages  as cargo xtask package
   oldest    cargo check with the oldest supported toolchain, where it is installed
   fuzz      cargo xtask fuzz --seconds 20, where there is a C++ compiler
@@ -48,6 +50,7 @@ pub(crate) fn run() -> Result<(), Error> {
     book::in_ci(&mut journal);
     licences(&mut journal);
     counts(&mut journal);
+    vendor::in_ci(&mut journal);
     journal.attempt("packages", package::run);
     package::with_oldest(&mut journal);
     fuzz::in_ci(&mut journal);

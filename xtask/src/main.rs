@@ -23,6 +23,7 @@ mod run;
 mod sdk;
 mod skips;
 mod test;
+mod vendor;
 
 use std::env;
 use std::process::ExitCode;
@@ -45,6 +46,7 @@ Commands:
   book     render the guide into target/book/
   package  pack every published crate and build it from its package
   dist     pack each executable and the SDKs into dist/
+  vendor   fetch the files of others that the server sends to browsers
   help     print this
 
 `cargo xtask <COMMAND> --help` says more about one of them.";
@@ -86,6 +88,8 @@ fn dispatch(mut args: Vec<String>) -> Result<(), Error> {
         "package" => takes_nothing("package", &args).and_then(|()| package::run()),
         "dist" if asks_for_help(&args) => say(dist::HELP),
         "dist" => takes_nothing("dist", &args).and_then(|()| dist::run()),
+        "vendor" if asks_for_help(&args) => say(vendor::HELP),
+        "vendor" => vendor::run(&args),
         _ => Err(Error::Usage(format!("there is no command `{command}`\n\n{USAGE}"))),
     }
 }

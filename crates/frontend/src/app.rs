@@ -7,6 +7,7 @@ use crate::config::HttpConfig;
 use crate::event_streams::EventStreams;
 use crate::health::Health;
 use crate::live::Live;
+use crate::openapi::Documents;
 use crate::origin::OriginRule;
 use crate::owner::Owners;
 use crate::tls::Tls;
@@ -88,9 +89,8 @@ impl App {
     /// Returns the state for the handlers, once it is known where they are reached.
     pub(crate) fn shared(&self, origin: OriginRule) -> Arc<Shared> {
         let Bounds { bodies, answers, event_streams, live, board, sessions } = self.bounds.clone();
-        let (owners, buffers) = (Owners::default(), Buffers::default());
-        let app = self.clone();
         Arc::new(Shared {
+            app: self.clone(),
             origin,
             bodies,
             answers,
@@ -98,9 +98,9 @@ impl App {
             live,
             board,
             sessions,
-            owners,
-            buffers,
-            app,
+            owners: Owners::default(),
+            buffers: Buffers::default(),
+            documents: Documents::default(),
         })
     }
 }
@@ -133,4 +133,6 @@ pub(crate) struct Shared {
     pub(crate) owners: Owners,
     /// Memory of large inputs, which is used again.
     pub(crate) buffers: Buffers,
+    /// What describes the routes and the pools.
+    pub(crate) documents: Documents,
 }

@@ -2,11 +2,14 @@
 
 mod batch;
 mod config;
+#[cfg(feature = "docs-ui")]
+mod docs;
 mod events;
 mod health;
 mod job;
 mod job_list;
 mod jobs;
+mod openapi;
 mod orders;
 mod pools;
 mod problems;
@@ -68,6 +71,13 @@ fn map() -> Vec<Route> {
         get(Open, guard::OPEN, health::live),
         get(Open, "/readyz", health::ready),
         get(Open, "/problems/{name}", problems::explain),
+        // It tells which pools there are, and what their workers say of their jobs.
+        get(Read, "/openapi.json", openapi::document),
+        // Files of the program, which tell nothing of what is running.
+        #[cfg(feature = "docs-ui")]
+        get(Open, "/docs", docs::page),
+        #[cfg(feature = "docs-ui")]
+        get(Open, "/docs/{file}", docs::file),
     ]
 }
 

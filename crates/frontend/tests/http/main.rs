@@ -24,6 +24,7 @@ mod keyed_batches;
 mod lent;
 mod lifetimes;
 mod limits;
+mod openapi;
 mod orders;
 mod origins;
 mod outcomes;

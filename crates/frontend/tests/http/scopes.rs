@@ -5,16 +5,28 @@ use crate::server::Server;
 use procpool_frontend::{Access, Scope, Token, TokenDigest, Tokens, routes};
 
 /// The only routes that need no token. They tell nothing of what is running.
-const OPEN: [&str; 5] = ["/", "/livez", "/readyz", "/problems/{name}", "/v1/session"];
+const OPEN: [&str; 9] = [
+    "/",
+    "/livez",
+    "/readyz",
+    "/problems/{name}",
+    "/docs",
+    "/docs/{file}",
+    "/v1/session",
+    "/dashboard",
+    "/dashboard/{file}",
+];
 
-const PARTS: [(&str, &str); 6] = [
+const PARTS: [(&str, &str); 8] = [
     // Otherwise it does not end.
     ("/v1/events", "/v1/events?pools=nowhere"),
+    ("/dashboard/{file}", "/dashboard/main.js"),
     ("{pool}", "fib"),
     ("{worker}", "fib-0"),
     ("{fingerprint}", SUSPECT),
     ("{name}", "crashed"),
     ("{id}", ID_TEXT),
+    ("{file}", "docs.js"),
 ];
 
 fn secret(scope: Scope) -> String {
