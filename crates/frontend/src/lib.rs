@@ -149,6 +149,7 @@ mod config;
 mod connection;
 mod content_type;
 mod credentials;
+mod death_view;
 mod detaching;
 mod dispatch;
 mod embedded;

@@ -5,6 +5,7 @@
 //! a distributed one, or a fake in a test.
 
 pub use crate::client_name::ClientName;
+pub use crate::deaths::{DeadPayload, Death, DeathGroup, DeathPage, DeathQuery};
 pub use crate::offered::Offered;
 use crate::outcome::{Finished, JobError, JobId};
 use crate::payload::{Encoding, Payload};
@@ -236,6 +237,25 @@ pub trait Admin: Send + Sync + 'static {
     fn reload_config(&self, rehearsal: bool) -> BoxFuture<'_, Result<ConfigReport, ConfigReloadError>> {
         let _ = rehearsal;
         Box::pin(async { Err(ConfigReloadError::NoFile) })
+    }
+
+    /// Returns the deaths of workers that the engine remembers, the newest first, those of removed pools among
+    /// them. The default remembers none.
+    fn deaths(&self, query: &DeathQuery) -> DeathPage {
+        let _ = query;
+        DeathPage::default()
+    }
+
+    /// Returns the death of this number, if the engine still remembers it. The default remembers none.
+    fn death(&self, id: u64) -> Option<Arc<Death>> {
+        let _ = id;
+        None
+    }
+
+    /// Returns the groups of deaths that the engine remembers, the one with the newest death first. The default
+    /// remembers none.
+    fn death_groups(&self) -> Vec<DeathGroup> {
+        Vec::new()
     }
 
     /// Returns the payloads and clients to which one pool attributes deaths, or `None` if there is no such

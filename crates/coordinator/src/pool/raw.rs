@@ -134,6 +134,7 @@ impl RawPool {
             current_dir,
             worker_data,
             save_failed_jobs,
+            deaths,
             job,
             expects,
             starts_once,
@@ -184,12 +185,17 @@ impl RawPool {
         if limits.save_history > 0 && save_failed_jobs.is_none() {
             return Err(PoolError::Limits { pool: name, reason: InvalidLimits::HistoryAlone });
         }
-        let recorder = save_failed_jobs.map(|dir| Recorder::start(&dir, limits.saved_jobs, &recipe));
+        let recorder =
+            save_failed_jobs.map(|dir| Recorder::start(&dir, limits.saved_jobs, &recipe, deaths.clone()));
         let recorder = recorder
             .transpose()
             .map_err(|reason| PoolError::SaveFailedJobs { pool: name.clone(), reason })?;
         let (spawns, requests) = mpsc::unbounded_channel();
         let core = Core::new(recipe, limits, scheduler, spawns, recorder);
+        if let Some(deaths) = deaths {
+            // It is new, and has none yet.
+            let _ = core.deaths.set(deaths);
+        }
         if let Some(numbers) = numbers {
             core.with(|state, _| state.numbers = numbers);
         }

@@ -2,6 +2,7 @@
 
 mod batch;
 mod config;
+mod deaths;
 #[cfg(feature = "docs-ui")]
 mod docs;
 mod events;
@@ -62,6 +63,10 @@ fn map() -> Vec<Route> {
         post(Operate, "/v1/pools/{pool}/drain", orders::drain),
         patch(Operate, "/v1/pools/{pool}", orders::patch),
         delete(Operate, "/v1/workers/{worker}", orders::end_worker),
+        get(Debug, "/v1/deaths", deaths::all),
+        get(Debug, "/v1/deaths/{death}", deaths::one),
+        get(Read, "/v1/deaths/groups", deaths::groups),
+        get(Debug, "/v1/pools/{pool}/deaths", deaths::of_pool),
         get(Debug, "/v1/pools/{pool}/quarantine", quarantine::list),
         delete(Operate, "/v1/pools/{pool}/quarantine", quarantine::clear),
         delete(Operate, "/v1/pools/{pool}/quarantine/{fingerprint}", quarantine::clear_one),

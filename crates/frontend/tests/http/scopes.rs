@@ -17,12 +17,13 @@ const OPEN: [&str; 9] = [
     "/dashboard/{file}",
 ];
 
-const PARTS: [(&str, &str); 8] = [
+const PARTS: [(&str, &str); 9] = [
     // Otherwise it does not end.
     ("/v1/events", "/v1/events?pools=nowhere"),
     ("/dashboard/{file}", "/dashboard/main.js"),
     ("{pool}", "fib"),
     ("{worker}", "fib-0"),
+    ("{death}", "1"),
     ("{fingerprint}", SUSPECT),
     ("{name}", "crashed"),
     ("{id}", ID_TEXT),
