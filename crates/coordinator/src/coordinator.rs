@@ -6,12 +6,13 @@ mod pools;
 pub use changes::PoolChanges;
 
 use self::pools::Pools;
+use crate::deaths::{DeathLimits, DeathLog};
 use crate::pool::{NotThatJob, Pool, PoolConfig, PoolError, RawPool, ShutdownReport};
 use procpool_process::{ContractMismatch, EncodingMismatch};
 use procpool_protocol::engine::{
-    Accepted, Admin, BoxFuture, Engine, JobLimits, Offered, PoolSchemas, PoolSettings, PoolStatus,
-    Quarantine, ReconfigureError, ReloadError, ReloadReport, Reloaded, Submission, Watched, WorkerOrder,
-    WorkerStatus,
+    Accepted, Admin, BoxFuture, Death, DeathGroup, DeathPage, DeathQuery, Engine, JobLimits, Offered,
+    PoolSample, PoolSchemas, PoolSettings, PoolStatus, Quarantine, ReconfigureError, ReloadError,
+    ReloadReport, Reloaded, Submission, Watched, WorkerOrder, WorkerStatus,
 };
 use procpool_protocol::outcome::{Refusal, Refused};
 use procpool_protocol::{Job, JobError, JobId};
@@ -37,6 +38,7 @@ use tokio::task::JoinSet;
 #[derive(Clone, Debug)]
 pub struct Coordinator {
     pub(crate) pools: Arc<Pools>,
+    deaths: Arc<DeathLog>,
 }
 
 /// The parts of a coordinator.
@@ -45,12 +47,14 @@ pub struct Coordinator {
 pub struct CoordinatorConfig {
     /// Its pools.
     pub pools: Vec<PoolConfig>,
+    /// How many deaths of workers it remembers.
+    pub deaths: DeathLimits,
 }
 
 impl CoordinatorConfig {
     /// Creates a configuration of these pools.
     pub fn new(pools: impl IntoIterator<Item = PoolConfig>) -> Self {
-        Self { pools: pools.into_iter().collect() }
+        Self { pools: pools.into_iter().collect(), deaths: DeathLimits::default() }
     }
 }
 
@@ -93,8 +97,14 @@ impl Coordinator {
     /// # Errors
     /// The error of the first pool that does not start. Pools that did start are shut down again.
     pub async fn start(config: CoordinatorConfig) -> Result<Self, PoolError> {
-        let pools = changes::start_all(config.pools).await?;
-        Ok(Self { pools: Arc::new(Pools::new(pools)) })
+        let deaths = DeathLog::new(config.deaths);
+        let pools = changes::start_all(config.pools, &deaths).await?;
+        Ok(Self { pools: Arc::new(Pools::new(pools)), deaths })
+    }
+
+    /// Returns the deaths of workers that are remembered, those of removed pools among them.
+    pub fn deaths(&self) -> &Arc<DeathLog> {
+        &self.deaths
     }
 
     /// Returns a typed view of a pool.
@@ -200,6 +210,12 @@ impl Admin for Coordinator {
         self.pools.read().get(pool).map(RawPool::workers)
     }
 
+    fn sample(&self, samples: &mut Vec<PoolSample>) {
+        let pools = self.pools.all();
+        samples.resize_with(pools.len(), PoolSample::default);
+        pools.iter().zip(samples).for_each(|(pool, sample)| pool.sample(sample));
+    }
+
     fn schemas(&self, pool: &str) -> Option<Arc<PoolSchemas>> {
         self.pools.read().get(pool).and_then(RawPool::schemas)
     }
@@ -242,6 +258,18 @@ impl Admin for Coordinator {
         to: &PoolSettings,
     ) -> Option<Result<(), ReconfigureError>> {
         Some(self.pools.read().get(pool)?.reconfigure_from(from, to))
+    }
+
+    fn deaths(&self, query: &DeathQuery) -> DeathPage {
+        self.deaths.deaths(query)
+    }
+
+    fn death(&self, id: u64) -> Option<Arc<Death>> {
+        self.deaths.death(id)
+    }
+
+    fn death_groups(&self) -> Vec<DeathGroup> {
+        self.deaths.groups()
     }
 
     fn quarantine(&self, pool: &str) -> Option<Quarantine> {

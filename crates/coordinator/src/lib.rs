@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod coordinator;
+mod deaths;
 mod invalid;
 mod job_times;
 mod limits;
@@ -25,6 +26,7 @@ mod worker;
 mod worker_error;
 
 pub use coordinator::{Coordinator, CoordinatorConfig, NoPool, PoolChanges};
+pub use deaths::{DeathLimits, DeathLog};
 pub use invalid::InvalidLimits;
 pub use limits::PoolLimits;
 #[cfg(feature = "tower")]

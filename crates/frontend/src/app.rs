@@ -1,6 +1,7 @@
 //! The state that the routes share: the engine behind its two traits, the limits, the health.
 
-use crate::access::Tokens;
+use crate::access::{Sessions, Tokens};
+use crate::board::Board;
 use crate::budget::Budget;
 use crate::config::HttpConfig;
 use crate::event_streams::EventStreams;
@@ -40,6 +41,10 @@ struct Bounds {
     event_streams: EventStreams,
     /// Answers that are sent while jobs run.
     live: Arc<Live>,
+    /// The view of all pools for those who watch.
+    board: Board,
+    /// Those of people who use the page.
+    sessions: Arc<Sessions>,
 }
 
 impl App {
@@ -55,6 +60,8 @@ impl App {
             answers: Budget::new(config.max_answers),
             event_streams: EventStreams::new(config.max_event_streams),
             live: Live::new(config.max_live_answers),
+            board: Board::new(engine.clone(), health.clone()),
+            sessions: Arc::default(),
         };
         let (jobs, config) = (Arc::new(jobs), Arc::new(config));
         Self { engine: engine.clone(), admin: engine, config, health, jobs, tokens: None, tls: None, bounds }
@@ -81,10 +88,20 @@ impl App {
 
     /// Returns the state for the handlers, once it is known where they are reached.
     pub(crate) fn shared(&self, origin: OriginRule) -> Arc<Shared> {
-        let Bounds { bodies, answers, event_streams, live } = self.bounds.clone();
-        let (owners, buffers, documents) = (Owners::default(), Buffers::default(), Documents::default());
-        let app = self.clone();
-        Arc::new(Shared { origin, bodies, answers, event_streams, live, owners, buffers, documents, app })
+        let Bounds { bodies, answers, event_streams, live, board, sessions } = self.bounds.clone();
+        Arc::new(Shared {
+            app: self.clone(),
+            origin,
+            bodies,
+            answers,
+            event_streams,
+            live,
+            board,
+            sessions,
+            owners: Owners::default(),
+            buffers: Buffers::default(),
+            documents: Documents::default(),
+        })
     }
 }
 
@@ -109,6 +126,10 @@ pub(crate) struct Shared {
     pub(crate) event_streams: EventStreams,
     /// Answers that are sent while jobs run.
     pub(crate) live: Arc<Live>,
+    /// The view of all pools for those who watch.
+    pub(crate) board: Board,
+    /// Those of people who use the page.
+    pub(crate) sessions: Arc<Sessions>,
     pub(crate) owners: Owners,
     /// Memory of large inputs, which is used again.
     pub(crate) buffers: Buffers,

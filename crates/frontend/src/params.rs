@@ -174,6 +174,20 @@ impl<S: Send + Sync> FromRequestParts<S> for WorkerName {
     }
 }
 
+/// The `{death}` of the path, decoded.
+pub(crate) struct DeathNumber(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for DeathNumber {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match Path::<String>::from_request_parts(parts, state).await {
+            Ok(Path(number)) => Ok(Self(number)),
+            Err(rejection) => Err(bad("death", rejection.body_text())),
+        }
+    }
+}
+
 /// The `{id}` of the path: a job's.
 pub(crate) struct JobName(pub(crate) JobId);
 

@@ -5,12 +5,14 @@
 //! a distributed one, or a fake in a test.
 
 pub use crate::client_name::ClientName;
+pub use crate::deaths::{DeadPayload, Death, DeathGroup, DeathPage, DeathQuery};
 pub use crate::offered::Offered;
 use crate::outcome::{Finished, JobError, JobId};
 use crate::payload::{Encoding, Payload};
 pub use crate::priority::{Priority, UnknownPriority};
 pub use crate::reconfiguration::{ChangedPool, ConfigReloadError, ConfigReport};
 pub use crate::reload::{ReloadError, ReloadReport};
+pub use crate::sample::{PoolFigures, PoolSample, WorkerSample};
 pub use crate::settings::{PoolSettings, ReconfigureError, UnknownOrder, WorkerOrder};
 pub use crate::status::{
     Latency, PoolCounters, PoolSchemas, PoolStatus, Quarantine, SuspectClient, SuspectPayload, WorkerCounts,
@@ -179,6 +181,12 @@ pub trait Admin: Send + Sync + 'static {
     /// Returns the workers of one pool, or `None` if there is no such pool.
     fn workers(&self, pool: &str) -> Option<Vec<WorkerStatus>>;
 
+    /// Copies the state of every pool into `samples`, by name. Process ids that the last call has left there are used again. For
+    /// several calls a second: no pool's lock is held for long. The default copies none.
+    fn sample(&self, samples: &mut Vec<PoolSample>) {
+        samples.clear();
+    }
+
     /// Returns the schemas of one pool's job. Returns `None` if there is no such pool, its job has none, or
     /// no worker has sent them yet.
     fn schemas(&self, pool: &str) -> Option<Arc<PoolSchemas>>;
@@ -229,6 +237,25 @@ pub trait Admin: Send + Sync + 'static {
     fn reload_config(&self, rehearsal: bool) -> BoxFuture<'_, Result<ConfigReport, ConfigReloadError>> {
         let _ = rehearsal;
         Box::pin(async { Err(ConfigReloadError::NoFile) })
+    }
+
+    /// Returns the deaths of workers that the engine remembers, the newest first, those of removed pools among
+    /// them. The default remembers none.
+    fn deaths(&self, query: &DeathQuery) -> DeathPage {
+        let _ = query;
+        DeathPage::default()
+    }
+
+    /// Returns the death of this number, if the engine still remembers it. The default remembers none.
+    fn death(&self, id: u64) -> Option<Arc<Death>> {
+        let _ = id;
+        None
+    }
+
+    /// Returns the groups of deaths that the engine remembers, the one with the newest death first. The default
+    /// remembers none.
+    fn death_groups(&self) -> Vec<DeathGroup> {
+        Vec::new()
     }
 
     /// Returns the payloads and clients to which one pool attributes deaths, or `None` if there is no such

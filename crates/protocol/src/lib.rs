@@ -10,8 +10,8 @@
 //! contract.
 //!
 //! [`page`] and [`arena`] are the memory that both sides share, [`attachments`] and [`birth`] the descriptors
-//! that pass it. [`outcome`] and [`crash`] say how jobs and workers end, and [`recording`] stores a failed
-//! job. [`printable`] makes foreign text safe for a log. [`status`] is the state of a pool at one moment, and
+//! that pass it. [`outcome`] and [`crash`] say how jobs and workers end, [`deaths`] how a server keeps that, and
+//! [`recording`] stores a failed job. [`printable`] makes foreign text safe for a log. [`status`] is the state of a pool at one moment, and
 //! [`engine`] is the interface between a frontend and the engine that runs the jobs.
 
 #![forbid(unsafe_code)]
@@ -29,6 +29,7 @@ mod client_name;
 pub mod codec;
 mod constructors;
 pub mod crash;
+pub mod deaths;
 mod declare;
 pub mod decoder;
 pub mod encodings;
@@ -62,6 +63,7 @@ mod reconfiguration;
 pub mod recording;
 mod refusal;
 mod reload;
+pub mod sample;
 mod settings;
 pub mod stack;
 mod stage;

@@ -4,9 +4,9 @@
 use crate::reload::{self, Configuration};
 use procpool_coordinator::Coordinator;
 use procpool_protocol::engine::{
-    Accepted, Admin, BoxFuture, ConfigReloadError, ConfigReport, Engine, JobLimits, Offered, PoolSchemas,
-    PoolSettings, PoolStatus, Quarantine, ReconfigureError, Reloaded, Submission, Watched, WorkerOrder,
-    WorkerStatus,
+    Accepted, Admin, BoxFuture, ConfigReloadError, ConfigReport, Death, DeathGroup, DeathPage, DeathQuery,
+    Engine, JobLimits, Offered, PoolSample, PoolSchemas, PoolSettings, PoolStatus, Quarantine,
+    ReconfigureError, Reloaded, Submission, Watched, WorkerOrder, WorkerStatus,
 };
 use procpool_protocol::outcome::{Refusal, Refused};
 use procpool_protocol::{JobError, JobId};
@@ -88,6 +88,13 @@ impl Admin for Late {
         self.get()?.workers(pool)
     }
 
+    fn sample(&self, samples: &mut Vec<PoolSample>) {
+        match self.get() {
+            Some(coordinator) => coordinator.sample(samples),
+            None => samples.clear(),
+        }
+    }
+
     fn schemas(&self, pool: &str) -> Option<Arc<PoolSchemas>> {
         self.get()?.schemas(pool)
     }
@@ -133,6 +140,18 @@ impl Admin for Late {
             this.reload_config(rehearsal).await
         });
         Box::pin(async { reloading.await.unwrap_or(Err(ConfigReloadError::NotServing)) })
+    }
+
+    fn deaths(&self, query: &DeathQuery) -> DeathPage {
+        self.get().map(|coordinator| Admin::deaths(coordinator, query)).unwrap_or_default()
+    }
+
+    fn death(&self, id: u64) -> Option<Arc<Death>> {
+        self.get()?.death(id)
+    }
+
+    fn death_groups(&self) -> Vec<DeathGroup> {
+        self.get().map(Admin::death_groups).unwrap_or_default()
     }
 
     fn quarantine(&self, pool: &str) -> Option<Quarantine> {

@@ -1,10 +1,12 @@
 //! Changes to the pools of a coordinator that runs: pools come, go and change, and no job fails.
 
 use super::Coordinator;
+use crate::deaths::DeathLog;
 use crate::pool::{PoolConfig, PoolError, RawPool};
 use procpool_process::StartError;
 use procpool_protocol::engine::PoolSettings;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use tokio::task::JoinSet;
 
 /// Changes that a coordinator makes together, or not at all.
@@ -44,7 +46,7 @@ impl Coordinator {
             // Names of workers are never used again.
             config.numbers = self.pools.get(&config.name).map(|pool| pool.numbers());
         }
-        let started = start_all(start).await?;
+        let started = start_all(start, &self.deaths).await?;
         for (name, new) in &started {
             if let Some(old) = self.pools.get(name) {
                 new.treat_jobs_as(&old);
@@ -72,14 +74,18 @@ impl Coordinator {
     }
 }
 
-/// Starts these pools, and waits for each.
-pub(super) async fn start_all(configs: Vec<PoolConfig>) -> Result<BTreeMap<String, RawPool>, PoolError> {
+/// Starts these pools, whose deaths go into one log, and waits for each.
+pub(super) async fn start_all(
+    configs: Vec<PoolConfig>,
+    deaths: &Arc<DeathLog>,
+) -> Result<BTreeMap<String, RawPool>, PoolError> {
     let mut names = BTreeSet::new();
     if let Some(twice) = configs.iter().find(|pool| !names.insert(&pool.name)) {
         return Err(PoolError::Duplicate { pool: twice.name.clone() });
     }
     let mut starting = JoinSet::new();
-    for config in configs {
+    for mut config in configs {
+        config.deaths = Some(deaths.clone());
         starting.spawn(RawPool::start(config));
     }
     let mut pools = BTreeMap::new();

@@ -1,5 +1,6 @@
 //! The configuration of a pool, and the reasons for which a pool cannot be created.
 
+use crate::deaths::DeathLog;
 use crate::invalid::InvalidLimits;
 use crate::limits::PoolLimits;
 use crate::recorder::SaveError;
@@ -103,6 +104,9 @@ pub struct PoolConfig {
     /// mode 0700 if it is missing. It rejects a directory of another user, or one in which others may write.
     /// The files hold the jobs' inputs and the pool's [`env`](Self::env).
     pub save_failed_jobs: Option<PathBuf>,
+    /// Where deaths of its workers are remembered. `None`: nowhere; a [`Coordinator`](crate::Coordinator) replaces it
+    /// by its own.
+    pub deaths: Option<Arc<DeathLog>>,
     /// The name of the job that its workers serve. `None`: the only one that the executable has, or the one
     /// that [`expects`](Self::expects) names.
     pub job: Option<String>,
@@ -129,6 +133,7 @@ impl PoolConfig {
             current_dir: None,
             worker_data: WorkerData::default(),
             save_failed_jobs: None,
+            deaths: None,
             job: None,
             expects: None,
             starts_once: false,

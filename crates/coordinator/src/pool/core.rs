@@ -14,6 +14,7 @@ use super::news::News;
 use super::state::State;
 use super::state::effects::Effects;
 use super::state::fingerprint::Fingerprints;
+use crate::deaths::DeathLog;
 use crate::job_times::CurrentTimes;
 use crate::limits::PoolLimits;
 use crate::recorder::Recorder;
@@ -23,7 +24,7 @@ use procpool_protocol::JobId;
 use procpool_protocol::outcome::{Refusal, Refused};
 use procpool_scheduler::{Event, JobId as Key, Scheduler, Time, WorkerId};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 use std::time::Instant;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, watch};
@@ -43,6 +44,8 @@ pub(crate) struct Core {
     pub(crate) buffers: Buffers,
     pub(crate) untaken: Untaken,
     pub(crate) news: News,
+    /// Where deaths are remembered, if anywhere.
+    pub(crate) deaths: OnceLock<Arc<DeathLog>>,
     /// To the supervisor. Unbounded, and yet bounded: one for each worker that may be starting.
     spawns: mpsc::UnboundedSender<(WorkerId, Arc<Recipe>)>,
     timer: Notify,
@@ -76,6 +79,7 @@ impl Core {
             buffers: Buffers::default(),
             untaken: Untaken::default(),
             news: News::default(),
+            deaths: OnceLock::new(),
             fingerprints: Arc::default(),
             times: CurrentTimes::new(limits.times()),
             limits,

@@ -16,6 +16,7 @@ mod orders;
 mod own_runtime;
 mod raw;
 mod rounds;
+mod sampling;
 #[cfg(feature = "tower")]
 mod service;
 #[cfg(test)]

@@ -16,8 +16,8 @@ use procpool_process::{
     Contract, EncodingAgreement, Recipe, StartError, opened, refuse_unnamed, refuse_unserved,
 };
 use procpool_protocol::engine::{
-    Accepted, JobLimits, PoolSchemas, PoolSettings, PoolStatus, Priority, Quarantine, ReloadError,
-    ReloadReport, WorkerStatus,
+    Accepted, JobLimits, PoolSample, PoolSchemas, PoolSettings, PoolStatus, Priority, Quarantine,
+    ReloadError, ReloadReport, WorkerStatus,
 };
 use procpool_protocol::handshake::Mode;
 use procpool_protocol::{Encoding, JobError, JobId, Payload};
@@ -134,6 +134,7 @@ impl RawPool {
             current_dir,
             worker_data,
             save_failed_jobs,
+            deaths,
             job,
             expects,
             starts_once,
@@ -184,12 +185,17 @@ impl RawPool {
         if limits.save_history > 0 && save_failed_jobs.is_none() {
             return Err(PoolError::Limits { pool: name, reason: InvalidLimits::HistoryAlone });
         }
-        let recorder = save_failed_jobs.map(|dir| Recorder::start(&dir, limits.saved_jobs, &recipe));
+        let recorder =
+            save_failed_jobs.map(|dir| Recorder::start(&dir, limits.saved_jobs, &recipe, deaths.clone()));
         let recorder = recorder
             .transpose()
             .map_err(|reason| PoolError::SaveFailedJobs { pool: name.clone(), reason })?;
         let (spawns, requests) = mpsc::unbounded_channel();
         let core = Core::new(recipe, limits, scheduler, spawns, recorder);
+        if let Some(deaths) = deaths {
+            // It is new, and has none yet.
+            let _ = core.deaths.set(deaths);
+        }
         if let Some(numbers) = numbers {
             core.with(|state, _| state.numbers = numbers);
         }
@@ -351,6 +357,13 @@ impl RawPool {
             return PoolStatus::new(&core.name, self.owner.workers.to_string());
         }
         super::status::pool(core, &self.owner.workers)
+    }
+
+    /// Copies the pool's state into `sample`. A fork copies nothing.
+    pub(crate) fn sample(&self, sample: &mut PoolSample) {
+        if self.core().is_here() {
+            super::sampling::sample(self.core(), sample);
+        }
     }
 
     /// Returns the schemas of the job's input and output, as a worker of the newest generation reports them.

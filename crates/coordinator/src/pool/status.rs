@@ -59,7 +59,7 @@ pub(crate) fn workers(core: &Core) -> Vec<WorkerStatus> {
     })
 }
 
-fn counters(counted: Counters) -> PoolCounters {
+pub(super) fn counters(counted: Counters) -> PoolCounters {
     let mut counters = PoolCounters::default();
     counters.accepted = counted.accepted;
     counters.retried = counted.retried;
@@ -83,7 +83,7 @@ fn count(counts: &mut WorkerCounts, state: scheduler::WorkerState) -> &mut usize
     }
 }
 
-fn public(state: scheduler::WorkerState) -> WorkerState {
+pub(super) fn public(state: scheduler::WorkerState) -> WorkerState {
     match state {
         scheduler::WorkerState::Starting => WorkerState::Starting,
         scheduler::WorkerState::Idle => WorkerState::Idle,

@@ -17,6 +17,7 @@ pub use error::SaveError;
 pub(crate) use history::History;
 pub(crate) use pending_outcome::PendingOutcome;
 
+use crate::deaths::DeathLog;
 use pending_outcome::Unsaved;
 use procpool_process::Recipe;
 use procpool_protocol::encodings::Encodings;
@@ -95,13 +96,24 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    /// Makes `dir` if need be, and starts the thread, which keeps the newest `most` jobs of the pool. To be called on the
-    /// runtime that keeps the pool's time.
-    pub(crate) fn start(dir: &Path, most: usize, recipe: &Recipe) -> Result<Self, SaveError> {
+    /// Makes `dir` if need be, and starts the thread, which keeps the newest `most` jobs of the pool, and notes their files
+    /// in `deaths`. To be called on the runtime that keeps the pool's time.
+    pub(crate) fn start(
+        dir: &Path,
+        most: usize,
+        recipe: &Recipe,
+        deaths: Option<Arc<DeathLog>>,
+    ) -> Result<Self, SaveError> {
         let shelf = Shelf::open(dir, &recipe.name, most)?;
         let template = Template::of(recipe)?;
         let place = shelf.dir().to_owned();
-        Self::with(&recipe.name, &place, move |job| shelf.put(&template.fill(job)))
+        Self::with(&recipe.name, &place, move |job| {
+            let file = shelf.put(&template.fill(job))?;
+            if let Some(deaths) = &deaths {
+                deaths.saved(job.id, &file);
+            }
+            Ok(file)
+        })
     }
 
     /// Starts the thread, which saves each job by `save`.

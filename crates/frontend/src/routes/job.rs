@@ -12,9 +12,10 @@ use crate::kind::Kind;
 use crate::params::{JobName, Parameters};
 use crate::prefer::{PREFER, Preferences};
 use crate::problem::Problem;
+use crate::sse;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, VARY};
+use http::header::{CACHE_CONTROL, ETAG, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use procpool_protocol::JobId;
 use procpool_registry::{Cancelled, Record, ResultState, Resumed};
@@ -128,7 +129,6 @@ async fn refuse_invisible(shared: &Shared, principal: &Principal, job: JobId) ->
 }
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// Serves `GET /v1/jobs/{id}/events`: server-sent events. A client that has seen the last one gets 204, which alone
 /// keeps it from reconnecting.
@@ -151,12 +151,7 @@ pub(super) async fn events(
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let permit = shared.event_streams.enter(shared.app.config.max_event_streams)?;
-    let mut response = Response::new(event_streams::body(shared, job, seen, permit));
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
-    headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
-    Ok(response)
+    Ok(sse::response(event_streams::body(shared, job, seen, permit)))
 }
 
 /// Waits until the job has finished or is unknown.

@@ -2,8 +2,10 @@
 
 mod batch;
 mod config;
+mod deaths;
 #[cfg(feature = "docs-ui")]
 mod docs;
+mod events;
 mod health;
 mod job;
 mod job_list;
@@ -14,6 +16,7 @@ mod pools;
 mod problems;
 mod quarantine;
 mod seed;
+mod session;
 
 use crate::access::{Access, Scope, Terms, authorize};
 use crate::app::Shared;
@@ -49,6 +52,7 @@ fn map() -> Vec<Route> {
         get(Read, "/v1/jobs/{id}/result", job::result),
         get(Read, "/v1/jobs/{id}/events", job::events),
         post(Submit, "/v1/jobs/{id}/rerun", jobs::rerun).of_a_job(),
+        get(Read, "/v1/events", events::stream),
         get(Read, "/v1/pools", pools::all),
         get(Read, "/v1/pools/{pool}", pools::one),
         get(Read, "/v1/pools/{pool}/workers", pools::workers),
@@ -59,9 +63,16 @@ fn map() -> Vec<Route> {
         post(Operate, "/v1/pools/{pool}/drain", orders::drain),
         patch(Operate, "/v1/pools/{pool}", orders::patch),
         delete(Operate, "/v1/workers/{worker}", orders::end_worker),
+        get(Debug, "/v1/deaths", deaths::all),
+        get(Debug, "/v1/deaths/{death}", deaths::one),
+        get(Read, "/v1/deaths/groups", deaths::groups),
+        get(Debug, "/v1/pools/{pool}/deaths", deaths::of_pool),
         get(Debug, "/v1/pools/{pool}/quarantine", quarantine::list),
         delete(Operate, "/v1/pools/{pool}/quarantine", quarantine::clear),
         delete(Operate, "/v1/pools/{pool}/quarantine/{fingerprint}", quarantine::clear_one),
+        get(Open, "/v1/session", session::show),
+        post(Open, "/v1/session", session::begin),
+        delete(Open, "/v1/session", session::end),
         get(Open, guard::OPEN, health::live),
         get(Open, "/readyz", health::ready),
         get(Open, "/problems/{name}", problems::explain),

@@ -12,22 +12,27 @@ use std::time::Duration;
 
 /// An event as a browser hears it.
 #[derive(Debug, PartialEq)]
-struct Heard {
-    name: String,
-    id: Option<u64>,
-    data: Value,
+pub(crate) struct Heard {
+    pub(crate) name: String,
+    pub(crate) id: Option<u64>,
+    pub(crate) data: Value,
 }
 
 /// A client that hears events, as a browser does.
-struct Source(Connection);
+pub(crate) struct Source(Connection);
 
 impl Source {
     /// Opens a stream that begins after this event.
     async fn open(server: &Server, path: &str, last: Option<&str>) -> Self {
-        let mut connection = server.connect().await;
         let last = last.map(|id| format!("Last-Event-ID: {id}\r\n")).unwrap_or_default();
+        Self::at(server, &format!("{path}/events"), &last).await
+    }
+
+    /// Opens the stream at this address, with further lines of the head.
+    pub(crate) async fn at(server: &Server, path: &str, head: &str) -> Self {
+        let mut connection = server.connect().await;
         // Its answers have no chunks, which would stand between the lines.
-        connection.send(format!("GET {path}/events HTTP/1.0\r\nHost: localhost\r\n{last}\r\n")).await;
+        connection.send(format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n{head}\r\n")).await;
         let head = connection.head().await;
         assert_eq!((head.status, head.header("content-type")), (200, Some("text/event-stream")), "{head:?}");
         assert_eq!(head.header("cache-control"), Some("no-cache, no-transform"));
@@ -38,7 +43,7 @@ impl Source {
     }
 
     /// Returns the next event, or `None` at the end of the stream.
-    async fn next(&mut self) -> Option<Heard> {
+    pub(crate) async fn next(&mut self) -> Option<Heard> {
         let mut heard = Heard { name: String::new(), id: None, data: Value::Null };
         let mut data = Vec::new();
         loop {

@@ -1,15 +1,16 @@
 //! An engine that does as a test says, and remembers what it was asked.
 
 use procpool_protocol::engine::{
-    Accepted, Admin, BoxFuture, Engine, JobEvent, JobEvents, PoolSchemas, PoolSettings, PoolStatus,
-    Quarantine, ReconfigureError, ReloadError, ReloadReport, Reloaded, Submission, SuspectClient,
-    SuspectPayload, Watched, WorkerOrder, WorkerState, WorkerStatus,
+    Accepted, Admin, BoxFuture, Death, DeathGroup, DeathPage, DeathQuery, Engine, JobEvent, JobEvents,
+    PoolSample, PoolSchemas, PoolSettings, PoolStatus, Quarantine, ReconfigureError, ReloadError,
+    ReloadReport, Reloaded, Submission, SuspectClient, SuspectPayload, Watched, WorkerOrder, WorkerState,
+    WorkerStatus,
 };
 use procpool_protocol::extras::JobReport;
 use procpool_protocol::outcome::{Finished, Timing};
-use procpool_protocol::{JobError, JobId, Payload};
+use procpool_protocol::{Exit, ExitReport, JobError, JobId, Payload};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 use tokio::sync::mpsc;
 
 /// The engine's reaction to a job.
@@ -32,6 +33,8 @@ pub(crate) struct Fake {
     /// The settings of `fib`, once a test has made it have some.
     pub(crate) settings: Mutex<Option<PoolSettings>>,
     pub(crate) seen: Mutex<Vec<Submission>>,
+    /// The pools as those see them who watch.
+    pub(crate) samples: Mutex<Vec<PoolSample>>,
 }
 
 /// The id of every job, in bits and in digits.
@@ -52,6 +55,7 @@ impl Fake {
             is_paused: Mutex::default(),
             settings: Mutex::default(),
             seen: Mutex::default(),
+            samples: Mutex::default(),
         })
     }
 
@@ -156,6 +160,23 @@ fn accepted(
     })
 }
 
+/// Number of deaths that it remembers.
+pub(crate) const DEATHS: u64 = 4;
+
+/// Returns the deaths, the newest first: in turns of `fib` and of a pool that was removed.
+fn deaths() -> Vec<Arc<Death>> {
+    let death = |id: u64| {
+        let pool = if id % 2 == 1 { "fib" } else { "gone" };
+        let mut report = ExitReport::new(format!("{pool}-{id}"), 7, Exit::by_signal(11, false));
+        report.stderr = vec!["out of cheese".into()];
+        let mut death = Death::new(id, UNIX_EPOCH + Duration::from_secs(id), pool, "crashed", report);
+        (death.group, death.end) = (format!("g-{pool}"), "SIGSEGV".into());
+        death.signature = "SIGSEGV: out of cheese".into();
+        Arc::new(death)
+    };
+    (1..=DEATHS).rev().map(death).collect()
+}
+
 /// Two pools: `fib` has an idle worker and a busy one, `down` has none that is ready.
 impl Admin for Fake {
     fn pools(&self) -> Vec<PoolStatus> {
@@ -175,6 +196,10 @@ impl Admin for Fake {
             busy.job = Some(JobId::from_bits(ID));
             vec![busy, WorkerStatus::new("fib-2", WorkerState::Idle)]
         })
+    }
+
+    fn sample(&self, samples: &mut Vec<PoolSample>) {
+        samples.clone_from(&self.samples.lock().unwrap());
     }
 
     /// `fib` takes and gives integers, `down` says nothing.
@@ -233,6 +258,27 @@ impl Admin for Fake {
         }
         *settings = Some(*to);
         Some(Ok(()))
+    }
+
+    fn deaths(&self, query: &DeathQuery) -> DeathPage {
+        let mut found: Vec<_> = deaths().into_iter().filter(|death| query.matches(death)).collect();
+        let limit = query.limit.unwrap_or(usize::MAX);
+        let next = found.get(limit.saturating_sub(1)).filter(|_| found.len() > limit).map(|death| death.id);
+        found.truncate(limit);
+        DeathPage::new(found, next)
+    }
+
+    fn death(&self, id: u64) -> Option<Arc<Death>> {
+        deaths().into_iter().find(|death| death.id == id)
+    }
+
+    fn death_groups(&self) -> Vec<DeathGroup> {
+        let group = |newest: &Arc<Death>| {
+            let mut group = DeathGroup::new(newest);
+            group.count = 2;
+            group
+        };
+        deaths().iter().take(2).map(group).collect()
     }
 
     /// `fib` knows one payload and one client, `down` none.

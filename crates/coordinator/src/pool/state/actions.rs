@@ -3,9 +3,10 @@
 use super::State;
 use super::context::{EventContext, Told};
 use super::effects::Effects;
+use super::open_job::OpenJob;
 use super::recall::Recall;
 use super::refusal;
-use super::slot::WorkerSlot;
+use super::slot::{Decided, WorkerSlot};
 use super::stage::{is_unbegun, public};
 use crate::recorder::{self, FailedJob, PendingOutcome};
 use procpool_protocol::arena::Direction;
@@ -46,8 +47,10 @@ impl State {
             // The caller that offers the job is told.
             Action::Refuse { .. } => {}
             Action::Start { worker, generation } => {
-                let name = format!("{}-{}", self.pool, self.numbers.fetch_add(1, Ordering::Relaxed));
-                let slot = WorkerSlot::new(name, now, generation, self.shares).keeping(self.history);
+                let number = self.numbers.fetch_add(1, Ordering::Relaxed);
+                let name = format!("{}-{number}", self.pool);
+                let mut slot = WorkerSlot::new(name, now, generation, self.shares).keeping(self.history);
+                (slot.number, slot.place) = (number, self.places.take());
                 self.slots.insert(worker, slot);
                 effects.spawn.extend(self.makes.recipe(generation).map(|recipe| (worker, recipe)));
             }
@@ -179,10 +182,17 @@ impl State {
             Verdict::Protocol => context.lost(),
             Verdict::TimedOut { stage, limit } => {
                 let limit = entry.limit(limit);
+                self.decided(key, &entry);
                 Err(JobError::timed_out(public(stage), limit).into())
             }
-            Verdict::Cancelled { stage } => Err(JobError::cancelled(public(stage)).into()),
-            Verdict::ShutDown { stage } => Err(JobError::shut_down(public(stage)).into()),
+            Verdict::Cancelled { stage } => {
+                self.decided(key, &entry);
+                Err(JobError::cancelled(public(stage)).into())
+            }
+            Verdict::ShutDown { stage } => {
+                self.decided(key, &entry);
+                Err(JobError::shut_down(public(stage)).into())
+            }
         };
         self.stats.finished(entry.timing(now), entry.assigned.is_some(), &result);
         effects.ended.extend(entry.job.events.clone());
@@ -194,6 +204,14 @@ impl State {
                 effects.failed.push(FailedJob { sent, outcome: PendingOutcome::new(caller, finished) });
             }
             None => effects.outcomes.push((caller, finished)),
+        }
+    }
+
+    /// Notes with its worker that a job gets its outcome while that worker may run it: the worker may die of it.
+    fn decided(&mut self, job: Key, entry: &OpenJob) {
+        let slot = entry.assigned.and_then(|(_, worker)| self.slots.get_mut(&worker));
+        if let Some(slot) = slot {
+            slot.decided = Some(Decided { job, id: entry.id, length: entry.job.input.bytes.len() });
         }
     }
 }

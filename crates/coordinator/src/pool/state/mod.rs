@@ -14,6 +14,7 @@ pub(super) mod generations;
 mod histogram;
 mod names;
 pub(super) mod open_job;
+mod positions;
 pub(super) mod recall;
 mod refusal;
 mod schemas;
@@ -28,6 +29,7 @@ use self::effects::Effects;
 use self::generations::{Generations, Reloading};
 use self::names::Names;
 use self::open_job::{NewJob, OpenJob, Rejected};
+use self::positions::Positions;
 use self::refusal::QueueBounds;
 use self::schemas::Schemas;
 use self::slot::WorkerSlot;
@@ -53,6 +55,7 @@ pub(crate) struct State {
     pub(crate) scheduler: Scheduler,
     entries: FxHashMap<Key, OpenJob>,
     pub(crate) slots: BTreeMap<WorkerId, WorkerSlot>,
+    places: Positions,
     pub(crate) stats: Stats,
     pub(crate) schemas: Schemas,
     suspects: suspects::Suspects,
@@ -79,6 +82,7 @@ impl State {
             scheduler,
             entries: FxHashMap::default(),
             slots: BTreeMap::new(),
+            places: Positions::default(),
             stats: Stats::default(),
             schemas: Schemas::default(),
             suspects: suspects::Suspects::default(),
@@ -209,6 +213,13 @@ impl State {
     /// Returns the worker of this name.
     pub(crate) fn worker(&self, name: &str) -> Option<WorkerId> {
         self.slots.iter().find(|(_, slot)| slot.name == name).map(|(&worker, _)| worker)
+    }
+
+    /// Removes a worker that is gone.
+    pub(crate) fn remove(&mut self, worker: WorkerId) -> Option<WorkerSlot> {
+        let slot = self.slots.remove(&worker)?;
+        self.places.free(slot.place);
+        Some(slot)
     }
 
     /// Returns the time at which the timer must wake.

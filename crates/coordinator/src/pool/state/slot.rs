@@ -4,6 +4,7 @@ use super::context::Told;
 use crate::recorder::{History, Sent};
 use crate::sharing::{Arena, Sharing, Wanted};
 use procpool_process::{KillSwitch, Outboxes, Ticket};
+use procpool_protocol::JobId;
 use procpool_protocol::arena::{Direction, Place};
 use procpool_protocol::encodings::Encodings;
 use procpool_protocol::frame::Frame;
@@ -16,11 +17,17 @@ use std::sync::Arc;
 pub(crate) struct WorkerSlot {
     /// Its name, never used twice.
     pub(crate) name: String,
+    /// The number in its name.
+    pub(crate) number: u64,
+    /// Its place on a page that shows the workers.
+    pub(crate) place: u32,
     pub(crate) kill_switch: Arc<KillSwitch>,
     /// The way to it, once it serves.
     pub(crate) lines: Option<Arc<Outboxes>>,
     /// The jobs that it was given and has not answered, in their order: it begins one when it has ended the one before.
     pub(crate) held: VecDeque<Held>,
+    /// The last job that got its outcome while this worker ran it, and may not give it up.
+    pub(crate) decided: Option<Decided>,
     /// Number of the last job frame that it was sent; dense, its own, private.
     pub(crate) last_sequence: u64,
     pub(crate) sharing: Sharing,
@@ -45,6 +52,15 @@ pub(crate) struct Held {
     pub(crate) job: Key,
     /// Its frame, to learn whether the kernel took all of it.
     pub(crate) ticket: Ticket,
+}
+
+/// A job that got its outcome while its worker ran it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Decided {
+    pub(crate) job: Key,
+    pub(crate) id: JobId,
+    /// The length of its input, in bytes.
+    pub(crate) length: usize,
 }
 
 /// A job's end, as its worker tells it.
@@ -75,9 +91,12 @@ impl WorkerSlot {
     pub(crate) fn new(name: String, started: Time, generation: Generation, shares: usize) -> Self {
         Self {
             name,
+            number: 0,
+            place: 0,
             kill_switch: Arc::default(),
             lines: None,
             held: VecDeque::new(),
+            decided: None,
             last_sequence: 0,
             sharing: Sharing::new(shares),
             jobs_done: 0,

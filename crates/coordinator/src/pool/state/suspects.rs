@@ -62,9 +62,9 @@ impl State {
         quarantine
     }
 
-    /// Returns this payload's record, if it is in quarantine.
-    pub(crate) fn condemned(&self, now: Time, payload: Fingerprint) -> Option<SuspectPayload> {
-        let suspect = self.scheduler.suspects(now).find(|it| it.payload == payload && !it.is_run)?;
+    /// Returns this payload's record, if deaths are held against it.
+    pub(crate) fn suspected(&self, now: Time, payload: Fingerprint) -> Option<SuspectPayload> {
+        let suspect = self.scheduler.suspects(now).find(|it| it.payload == payload)?;
         Some(self.payload(suspect))
     }
 

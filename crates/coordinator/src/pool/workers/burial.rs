@@ -2,6 +2,7 @@
 //! death is reported with the job that it was running. Does not: know how the process ended.
 
 use super::last_words::{self, LastWords, Progress};
+use super::obituary::Lost;
 use crate::pool::state::State;
 use crate::pool::state::context::{self, EventContext};
 use crate::pool::state::effects::Effects;
@@ -82,6 +83,10 @@ pub(crate) struct Buried {
     pub(crate) job: Option<JobId>,
     /// The payload of that job, if it is in quarantine.
     pub(crate) quarantined: Option<SuspectPayload>,
+    /// Who is to blame, if the pool had not asked for the death.
+    pub(crate) blame: Death,
+    /// The job with which it died, even if that had its outcome before.
+    pub(crate) lost: Option<Lost>,
 }
 
 /// One thing that a dead worker had said of a job, or of none.
@@ -127,7 +132,7 @@ pub(crate) fn died(
     effects: &mut Effects,
 ) -> Option<Buried> {
     let Found { worker, words, begun, running, mut report, death, is_expected, .. } = found;
-    let slot = state.slots.remove(&worker)?;
+    let slot = state.remove(worker)?;
     let reason = state.scheduler.reason(worker);
     report.ordered = reason == Some(Cause::Ordered) && report.exit.signal() == Some(SIGKILL);
     state.schemas.died(worker);
@@ -142,6 +147,9 @@ pub(crate) fn died(
     }
     let entry = running.and_then(|job| state.entry(job));
     let (id, client) = entry.map(|entry| (entry.id, entry.job.client.clone())).unzip();
+    let lost = entry.map(|entry| (entry.id, entry.job.input.bytes.len()));
+    let decided = slot.decided.filter(|decided| running == Some(decided.job));
+    let lost = lost.or_else(|| decided.map(|decided| (decided.id, decided.length)));
     let culprit = id.filter(|_| !is_expected && death != Death::Killed);
     if let Some(job) = culprit {
         state.died_of(now, job, client.flatten(), fingerprint);
@@ -154,6 +162,8 @@ pub(crate) fn died(
     state.handle_all(now, events, context, effects);
     state.tell_returned(worker, slot.held.iter().map(|held| held.job), effects);
     effects.buried.push(slot);
-    let quarantined = culprit.and(fingerprint).and_then(|payload| state.condemned(now, payload));
-    Some(Buried { report, reason, job: id, quarantined })
+    let suspected = fingerprint.and_then(|payload| state.suspected(now, payload));
+    let quarantined = culprit.and_then(|_| suspected.clone().filter(|payload| payload.quarantined));
+    let lost = lost.map(|(id, length)| Lost { id, length, suspected });
+    Some(Buried { report, reason, job: id, quarantined, blame: death, lost })
 }

@@ -6,5 +6,6 @@ pub(super) mod burial;
 mod fetching;
 pub(super) mod frames;
 mod last_words;
+mod obituary;
 pub(super) mod supervisor;
 pub(super) mod worker_task;

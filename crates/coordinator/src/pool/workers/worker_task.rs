@@ -3,6 +3,7 @@
 use super::blame;
 use super::burial::{self, Buried, Found};
 use super::frames::FrameHandler;
+use super::obituary;
 use crate::pool::PoolEvent;
 use crate::pool::core::Core;
 use crate::pool::state::State;
@@ -160,7 +161,7 @@ impl Member {
     }
 
     fn tell_death(&self, death: Buried) {
-        let Buried { report, reason, job, quarantined } = death;
+        let Buried { report, reason, job, quarantined, .. } = death;
         let (news, report) = (&self.core.news, Arc::new(report));
         news.tell(|| PoolEvent::Died { job, reason: reason.map(Cause::name), report: report.clone() });
         if let Some(limit) = report.limit {
@@ -183,6 +184,9 @@ impl Member {
         };
         let killed_for = self.core.act(act);
         self.buried = true;
+        if let StartError::Died { report, .. } = error {
+            obituary::remember_unready(&self.core, killed_for, report);
+        }
         killed_for
     }
 
@@ -198,10 +202,16 @@ impl Member {
                 Some(input) => Some(self.core.fingerprints.of_any(input).await),
                 None => None,
             };
-            let report = self.core.act(|state, now, effects| {
-                state.handle_all(now, committed, EventContext::default(), effects);
-                burial::died(state, now, found, fingerprint, effects)
+            let mut effects = Effects::default();
+            let report = self.core.with(|state, now| {
+                state.handle_all(now, committed, EventContext::default(), &mut effects);
+                burial::died(state, now, found, fingerprint, &mut effects)
             });
+            // Before the job's caller hears of it, and before the job is saved: who looks then finds the death.
+            if let Some(death) = &report {
+                obituary::remember(&self.core, death);
+            }
+            self.core.perform(&mut effects);
             self.buried = true;
             // Last: what logs are written to is not ours, and may fail in ways of its own.
             if let Some(death) = report {
@@ -245,7 +255,7 @@ fn died_unready(
     error: &StartError,
     effects: &mut Effects,
 ) -> Option<Cause> {
-    let slot = state.slots.remove(&worker)?;
+    let slot = state.remove(worker)?;
     let reason = error.to_string();
     let killed_for = state.scheduler.reason(worker);
     if killed_for.is_none() {
