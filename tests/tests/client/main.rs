@@ -4,8 +4,10 @@ mod batches;
 mod jobs;
 mod pools;
 mod remembered;
+mod report;
 mod servers;
 mod tls;
+mod top;
 
 use procpool_tests::binaries::binary;
 use procpool_tests::program::{Ended, finish};

@@ -16,6 +16,7 @@ const PIECES: &[&str] = &[
     include_str!("../../assets/openapi/schemas.json"),
     include_str!("../../assets/openapi/jobs.json"),
     include_str!("../../assets/openapi/pools.json"),
+    include_str!("../../assets/openapi/deaths.json"),
     include_str!("../../assets/openapi/server.json"),
     #[cfg(feature = "docs-ui")]
     include_str!("../../assets/openapi/docs.json"),

@@ -6,8 +6,11 @@ mod input;
 mod job;
 mod pool;
 mod progress;
+mod report;
 mod screen;
 mod server;
+#[cfg(feature = "top")]
+mod top;
 mod watch;
 mod worker;
 
@@ -15,4 +18,7 @@ pub(crate) use batch::batch;
 pub(crate) use error::RemoteError;
 pub(crate) use job::job;
 pub(crate) use pool::{config, health, pool};
+pub(crate) use report::report;
+#[cfg(feature = "top")]
+pub(crate) use top::top;
 pub(crate) use worker::worker;
