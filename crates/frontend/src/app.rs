@@ -133,6 +133,6 @@ pub(crate) struct Shared {
     pub(crate) owners: Owners,
     /// Memory of large inputs, which is used again.
     pub(crate) buffers: Buffers,
-    /// What describes the routes and the pools.
+    /// The descriptions of routes and pools.
     pub(crate) documents: Documents,
 }

@@ -27,7 +27,7 @@ const MAX_WORD: usize = 500;
 pub(super) struct Copied {
     /// The schema first, then its definitions.
     pub(super) components: Vec<(String, Value)>,
-    /// What was left out of it.
+    /// The parts that were left out of it.
     pub(super) dropped: Vec<String>,
     /// Its size: the bytes of names and texts.
     pub(super) bytes: usize,

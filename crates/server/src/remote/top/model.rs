@@ -1,4 +1,4 @@
-//! What is known of the server, from the events that it sends. Pure: the events bring their own time.
+//! The server as its events show it. Pure: the events bring their own time.
 
 use procpool_client::events::Event;
 use procpool_protocol::printable::printable;
@@ -69,7 +69,7 @@ pub(super) struct Longest {
     pub(super) job: String,
 }
 
-/// What seldom changes.
+/// The part that seldom changes.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Configuration {

@@ -1,4 +1,4 @@
-//! What a person has chosen to see, and what a key changes. Pure.
+//! The choice of a person, and how keys change it. Pure.
 
 use super::model::Model;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -12,7 +12,7 @@ pub(super) struct View {
     pub(super) in_colour: bool,
 }
 
-/// What a key asks for.
+/// The effect of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     End,
