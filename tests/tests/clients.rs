@@ -69,6 +69,15 @@ async fn a_browser_hands_a_job_over_and_sees_it_end_once() {
 }
 
 #[tokio::test]
+async fn a_person_runs_a_job_from_the_page_of_the_api() {
+    if has(Need::Chromium, "chromium", &["--version"])
+        && has(Need::Chromium, "node", &["-p", "[].toSorted().length"])
+    {
+        drives("node", &[], "docs.mjs").await;
+    }
+}
+
+#[tokio::test]
 async fn an_event_source_sees_a_job_end_and_does_not_come_back() {
     let needed = ["--experimental-eventsource", "-e", "new EventSource('http://localhost').close()"];
     if has(Need::EventSource, "node", &needed) {

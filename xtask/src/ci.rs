@@ -11,9 +11,11 @@ use crate::error::Error;
 use crate::fuzz;
 use crate::journal::Journal;
 use crate::needs;
+use crate::openapi;
 use crate::package;
 use crate::sdk;
 use crate::test;
+use crate::vendor;
 
 pub(crate) const HELP: &str = "\
 Runs the gates that a change has to pass
@@ -26,10 +28,12 @@ Usage: cargo xtask ci
   guide     cargo xtask book, where mdbook is installed
   licences  cargo deny check licenses bans sources, where cargo-deny is installed
   counts    instructions of the hot path against those that were recorded, where valgrind is installed
+  vendored  cargo xtask vendor --check, with npm where its registry can be reached
   packages  as cargo xtask package
   oldest    cargo check with the oldest supported toolchain, where it is installed
   fuzz      cargo xtask fuzz --seconds 20, where there is a C++ compiler
   tests     as cargo xtask test
+  openapi   as cargo xtask openapi, where python3 is installed
   sdks      as cargo xtask sdk, where python3 and Node.js are installed
 
 No test may be skipped for a need that this machine meets, or that PROCPOOL_REQUIRE names.
@@ -48,12 +52,14 @@ pub(crate) fn run() -> Result<(), Error> {
     book::in_ci(&mut journal);
     licences(&mut journal);
     counts(&mut journal);
+    vendor::in_ci(&mut journal);
     journal.attempt("packages", package::run);
     package::with_oldest(&mut journal);
     fuzz::in_ci(&mut journal);
     if let Err(error) = test::all(&mut journal, &[], Some(&required)) {
         eprintln!("xtask: {error}");
     }
+    openapi::in_ci(&mut journal);
     sdk::in_ci(&mut journal);
     journal.finish()
 }

@@ -4,6 +4,7 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::error::Error;
 
@@ -13,7 +14,9 @@ pub(crate) struct Folder(PathBuf);
 impl Folder {
     /// Makes one for `purpose`, which is part of its name.
     pub(crate) fn new(purpose: &str) -> Result<Self, Error> {
-        let path = env::temp_dir().join(format!("{purpose}-{}", process::id()));
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = env::temp_dir().join(format!("{purpose}-{}-{number}", process::id()));
         fs::create_dir(&path).map_err(Error::file("create", &path))?;
         Ok(Self(path))
     }

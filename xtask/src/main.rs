@@ -17,12 +17,14 @@ mod fuzz;
 mod installed;
 mod journal;
 mod needs;
+mod openapi;
 mod os;
 mod package;
 mod run;
 mod sdk;
 mod skips;
 mod test;
+mod vendor;
 
 use std::env;
 use std::process::ExitCode;
@@ -42,9 +44,11 @@ Commands:
   fuzz     feed random bytes to what reads bytes of others
   ci       format, clippy, docs, guide, licences, packages, test, SDKs
   sdk      lint, check and test the SDKs for Python and Node
+  openapi  validate the OpenAPI document, and test a server against it
   book     render the guide into target/book/
   package  pack every published crate and build it from its package
   dist     pack each executable and the SDKs into dist/
+  vendor   fetch the files of others that the server sends to browsers
   help     print this
 
 `cargo xtask <COMMAND> --help` says more about one of them.";
@@ -80,12 +84,16 @@ fn dispatch(mut args: Vec<String>) -> Result<(), Error> {
         "ci" => takes_nothing("ci", &args).and_then(|()| ci::run()),
         "sdk" if asks_for_help(&args) => say(sdk::HELP),
         "sdk" => sdk::run(&args),
+        "openapi" if asks_for_help(&args) => say(openapi::HELP),
+        "openapi" => takes_nothing("openapi", &args).and_then(|()| openapi::run()),
         "book" if asks_for_help(&args) => say(book::HELP),
         "book" => takes_nothing("book", &args).and_then(|()| book::run()),
         "package" if asks_for_help(&args) => say(package::HELP),
         "package" => takes_nothing("package", &args).and_then(|()| package::run()),
         "dist" if asks_for_help(&args) => say(dist::HELP),
         "dist" => takes_nothing("dist", &args).and_then(|()| dist::run()),
+        "vendor" if asks_for_help(&args) => say(vendor::HELP),
+        "vendor" => vendor::run(&args),
         _ => Err(Error::Usage(format!("there is no command `{command}`\n\n{USAGE}"))),
     }
 }

@@ -129,14 +129,19 @@ fn node() -> Result<(), Error> {
 }
 
 /// Builds the server and its workers. Returns the server and what it starts beside itself.
-fn server() -> Result<[Artifact; 2], Error> {
+pub(crate) fn server() -> Result<[Artifact; 2], Error> {
     let built = cargo::build(&["--workspace", "--bins", "--locked"])?;
     Ok([cargo::find(&built, "procpool")?.clone(), cargo::find(&built, dist::COMPANION)?.clone()])
 }
 
-/// Returns the virtual environment of Python's tools, which is made if it is not there.
+/// Returns the virtual environment of the tools for the SDK for Python.
 pub(crate) fn virtual_environment() -> Result<PathBuf, Error> {
-    let venv = place("python");
+    environment("python")
+}
+
+/// Returns a virtual environment of tools in Python, which is made if it is not there.
+pub(crate) fn environment(name: &str) -> Result<PathBuf, Error> {
+    let venv = place(name);
     if !venv.join("bin/pip").exists() {
         let mut make = Command::new("python3");
         make.args(["-m", "venv"]).arg(&venv);

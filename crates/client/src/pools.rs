@@ -143,6 +143,19 @@ pub fn clear(pool: &str, fingerprint: Option<&str>) -> Request {
     Request::new(Method::DELETE, target)
 }
 
+/// Returns the request for the events of these pools as they live, or of all.
+#[must_use]
+pub fn events(pools: &[String]) -> Request {
+    let named = (!pools.is_empty()).then(|| pools.join(","));
+    Request::get(Target::new("/v1/events").maybe("pools", named.as_deref()))
+}
+
+/// Returns the request for this number of deaths of workers, the newest first.
+#[must_use]
+pub fn deaths(limit: u64) -> Request {
+    Request::get(Target::new("/v1/deaths").query("limit", &limit.to_string()))
+}
+
 /// Returns the request that has the server read its configuration again, or only say what would change.
 #[must_use]
 pub fn reload_config(dry_run: bool) -> Request {
@@ -182,6 +195,9 @@ mod tests {
         assert_eq!(logs("fib-812").line(), "GET /v1/workers/fib-812/logs");
         assert_eq!(workers("fib", false).line(), "GET /v1/pools/fib/workers");
         assert_eq!(workers("fib", true).line(), "GET /v1/pools/fib/workers?usage=true");
+        assert_eq!(deaths(200).line(), "GET /v1/deaths?limit=200");
+        assert_eq!(events(&[]).line(), "GET /v1/events");
+        assert_eq!(events(&["fib".into(), "a b".into()]).line(), "GET /v1/events?pools=fib%2Ca%20b");
         assert_eq!(ready(Some("fib")).line(), "GET /readyz?pool=fib");
     }
 

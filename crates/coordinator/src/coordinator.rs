@@ -12,9 +12,9 @@ use crate::pool::{NotThatJob, Pool, PoolConfig, PoolError, RawPool, ShutdownRepo
 use procpool_process::{ContractMismatch, EncodingMismatch};
 use procpool_protocol::engine::{
     Accepted, Admin, BoxFuture, Death, DeathGroup, DeathPage, DeathQuery, Engine, InspectionError, JobLimits,
-    Offered, OutputOf, PoolFigures, PoolHistory, PoolSchemas, PoolSettings, PoolStatus, PoolUsage, Profile,
-    Quarantine, ReconfigureError, ReloadError, ReloadReport, Reloaded, Submission, Watched, WorkerOrder,
-    WorkerStatus,
+    Offered, OutputOf, PoolFigures, PoolHistory, PoolSample, PoolSchemas, PoolSettings, PoolStatus,
+    PoolUsage, Profile, Quarantine, ReconfigureError, ReloadError, ReloadReport, Reloaded, Submission,
+    Watched, WorkerOrder, WorkerStatus,
 };
 use procpool_protocol::outcome::{Refusal, Refused};
 use procpool_protocol::stack::Stack;
@@ -236,6 +236,12 @@ impl Admin for Coordinator {
     fn usage(&self, pool: &str) -> BoxFuture<'_, Option<Arc<PoolUsage>>> {
         let pool = self.pools.get(pool);
         Box::pin(async move { Some(pool?.usage().await) })
+    }
+
+    fn sample(&self, samples: &mut Vec<PoolSample>) {
+        let pools = self.pools.all();
+        samples.resize_with(pools.len(), PoolSample::default);
+        pools.iter().zip(samples).for_each(|(pool, sample)| pool.sample(sample));
     }
 
     fn schemas(&self, pool: &str) -> Option<Arc<PoolSchemas>> {

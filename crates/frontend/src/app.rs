@@ -1,12 +1,14 @@
 //! The state that the routes share: the engine behind its two traits, the limits, the health.
 
-use crate::access::Tokens;
+use crate::access::{Sessions, Tokens};
+use crate::board::Board;
 use crate::budget::Budget;
 use crate::config::HttpConfig;
 use crate::event_streams::EventStreams;
 use crate::health::Health;
 use crate::live::Live;
 use crate::metrics::{Traffic, Usages};
+use crate::openapi::Documents;
 use crate::origin::OriginRule;
 use crate::owner::Owners;
 use crate::tls::Tls;
@@ -44,6 +46,10 @@ struct Bounds {
     traffic: Arc<Traffic>,
     /// What workers used at the last scrape.
     usages: Arc<Usages>,
+    /// The view of all pools for those who watch.
+    board: Board,
+    /// Those of people who use the page.
+    sessions: Arc<Sessions>,
 }
 
 impl App {
@@ -61,6 +67,8 @@ impl App {
             live: Live::new(config.max_live_answers),
             traffic: Traffic::new(config.access_log),
             usages: Arc::default(),
+            board: Board::new(engine.clone(), health.clone()),
+            sessions: Arc::default(),
         };
         let (jobs, config) = (Arc::new(jobs), Arc::new(config));
         Self { engine: engine.clone(), admin: engine, config, health, jobs, tokens: None, tls: None, bounds }
@@ -87,10 +95,10 @@ impl App {
 
     /// Returns the state for the handlers, once it is known where they are reached.
     pub(crate) fn shared(&self, origin: OriginRule) -> Arc<Shared> {
-        let Bounds { bodies, answers, event_streams, live, traffic, usages } = self.bounds.clone();
-        let (owners, buffers) = (Owners::default(), Buffers::default());
-        let app = self.clone();
+        let Bounds { bodies, answers, event_streams, live, traffic, usages, board, sessions } =
+            self.bounds.clone();
         Arc::new(Shared {
+            app: self.clone(),
             origin,
             bodies,
             answers,
@@ -98,9 +106,11 @@ impl App {
             live,
             traffic,
             usages,
-            owners,
-            buffers,
-            app,
+            board,
+            sessions,
+            owners: Owners::default(),
+            buffers: Buffers::default(),
+            documents: Documents::default(),
         })
     }
 }
@@ -130,7 +140,13 @@ pub(crate) struct Shared {
     pub(crate) traffic: Arc<Traffic>,
     /// What workers used at the last scrape.
     pub(crate) usages: Arc<Usages>,
+    /// The view of all pools for those who watch.
+    pub(crate) board: Board,
+    /// Those of people who use the page.
+    pub(crate) sessions: Arc<Sessions>,
     pub(crate) owners: Owners,
     /// Memory of large inputs, which is used again.
     pub(crate) buffers: Buffers,
+    /// The descriptions of routes and pools.
+    pub(crate) documents: Documents,
 }

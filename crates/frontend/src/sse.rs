@@ -1,7 +1,23 @@
 //! Writes server-sent events (the `text/event-stream` of HTML). Does not: know what they say.
 
+use axum::body::Body;
+use axum::response::Response;
 use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderName, HeaderValue};
 use std::fmt::Write;
+
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// Returns the answer that has these events as its body, which nobody on the way may hold back.
+pub(crate) fn response(events: Body) -> Response {
+    let mut response = Response::new(events);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
+    headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
+    response
+}
 
 /// Returns an event of this name. A client that reconnects repeats the id of the last one that it has.
 pub(crate) fn event(name: &str, id: Option<u64>, data: &str) -> Bytes {

@@ -16,6 +16,7 @@ use crate::payload::{Encoding, Payload};
 pub use crate::priority::{Priority, UnknownPriority};
 pub use crate::reconfiguration::{ChangedPool, ConfigReloadError, ConfigReport};
 pub use crate::reload::{ReloadError, ReloadReport};
+pub use crate::sample::{PoolSample, SampleFigures, WorkerSample};
 pub use crate::settings::{PoolSettings, ReconfigureError, UnknownOrder, WorkerOrder};
 use crate::stack::Stack;
 pub use crate::status::{
@@ -208,6 +209,12 @@ pub trait Admin: Send + Sync + 'static {
     fn usage(&self, pool: &str) -> BoxFuture<'_, Option<Arc<PoolUsage>>> {
         let _ = pool;
         Box::pin(async { None })
+    }
+
+    /// Copies the state of every pool into `samples`, by name. Process ids that the last call has left there are used again. For
+    /// several calls a second: no pool's lock is held for long. The default copies none.
+    fn sample(&self, samples: &mut Vec<PoolSample>) {
+        samples.clear();
     }
 
     /// Returns the schemas of one pool's job. Returns `None` if there is no such pool, its job has none, or

@@ -69,6 +69,7 @@ mod reconfiguration;
 pub mod recording;
 mod refusal;
 mod reload;
+pub mod sample;
 mod settings;
 pub mod stack;
 mod stage;

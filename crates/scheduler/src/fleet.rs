@@ -214,6 +214,17 @@ impl Fleet {
         self.workers.iter().map(|(&id, worker)| (id, worker.phase.state(), worker.phase.job()))
     }
 
+    /// Returns the state of a worker, its job, and the time since which it has run that or been idle.
+    pub(crate) fn one(&self, id: WorkerId) -> Option<(WorkerState, Option<JobId>, Option<Time>)> {
+        let worker = self.workers.get(&id)?;
+        let since = match worker.phase {
+            Phase::Idle => Some(worker.idle_since),
+            Phase::Busy(_) | Phase::Stopping { .. } => Some(worker.began_at),
+            Phase::Starting | Phase::Killed { .. } | Phase::Retiring { .. } => None,
+        };
+        Some((worker.phase.state(), worker.phase.job(), since))
+    }
+
     /// Returns the serving worker whose job began last. Its job is likely to end first, because a
     /// job that has run for long may continue for long.
     pub(crate) fn last_to_begin(&self) -> Option<WorkerId> {

@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::keys::Keys;
 use crate::signals::Signals;
 use procpool_coordinator::{Executable, PoolConfig, RawPool, memory_count, preflight};
+use procpool_frontend::schema_faults;
 use procpool_protocol::printable::{Escaping, printable};
 use procpool_protocol::{MemoryCount, size};
 use std::fmt::Write as _;
@@ -53,7 +54,11 @@ async fn start(pool: &mut PoolConfig) -> Result<(), Error> {
     one.limits.save_history = 0;
     let started = RawPool::start(one).await?;
     pool.job = started.job().map(str::to_owned);
+    // A worker describes its job before it exits.
     started.shutdown(EXIT).await;
+    let schemas = started.schemas();
+    let faults = schemas.map(|schemas| schema_faults(&pool.name, &schemas)).unwrap_or_default();
+    warn(faults.iter().map(|fault| format!("pool `{}`: /openapi.json: {fault}", pool.name)));
     Ok(())
 }
 
@@ -69,12 +74,16 @@ fn inspected(path: Option<&Path>) -> Result<Vec<PoolConfig>, Error> {
     Keys::load(settings.tokens, settings.tls)?;
     let pools = config.pools.iter().map(checked).collect::<Result<Vec<_>, _>>()?;
     let warnings = config.pools.iter().zip(&pools).flat_map(|(spec, pool)| spec.warnings(pool));
+    warn(warnings.map(|warning| warning.to_string()));
+    Ok(pools)
+}
+
+fn warn(warnings: impl Iterator<Item = String>) {
     let mut stderr = std::io::stderr().lock();
     for warning in warnings {
         // A standard error that nobody reads is no reason to fail.
-        let _ = writeln!(stderr, "warning: {}", printable(&warning.to_string()));
+        let _ = writeln!(stderr, "warning: {}", printable(&warning));
     }
-    Ok(pools)
 }
 
 fn checked(spec: &PoolSpec) -> Result<PoolConfig, Error> {

@@ -6,7 +6,10 @@ pub(crate) mod deaths;
 pub(crate) mod job;
 pub(crate) mod pool;
 pub(crate) mod remote;
+pub(crate) mod report;
 pub(crate) mod token;
+#[cfg(feature = "top")]
+pub(crate) mod top;
 
 use crate::config::duration::Bound;
 use crate::config::listen::Listen;
@@ -158,6 +161,13 @@ pub(crate) enum Command {
     /// Run a job for each line of a file, in a running server.
     #[command(after_help = batch::HELP)]
     Batch(BatchArgs),
+    /// Watch the pools of a running server on this terminal.
+    #[cfg(feature = "top")]
+    #[command(after_help = top::HELP)]
+    Top(top::TopArgs),
+    /// Print a page with the state of a running server, for a ticket.
+    #[command(after_help = report::HELP)]
+    Report(report::ReportArgs),
     /// Say whether a server is ready, for health checks.
     #[command(after_help = pool::HEALTH_HELP)]
     Health(HealthArgs),

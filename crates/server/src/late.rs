@@ -5,7 +5,7 @@ use crate::reload::{self, Configuration};
 use procpool_coordinator::Coordinator;
 use procpool_protocol::engine::{
     Accepted, Admin, BoxFuture, ConfigReloadError, ConfigReport, Death, DeathGroup, DeathPage, DeathQuery,
-    Engine, InspectionError, JobLimits, Offered, OutputOf, PoolFigures, PoolHistory, PoolSchemas,
+    Engine, InspectionError, JobLimits, Offered, OutputOf, PoolFigures, PoolHistory, PoolSample, PoolSchemas,
     PoolSettings, PoolStatus, PoolUsage, Profile, Quarantine, ReconfigureError, Reloaded, Submission,
     Watched, WorkerOrder, WorkerStatus,
 };
@@ -103,6 +103,13 @@ impl Admin for Late {
         let coordinator = self.get();
         let pool = pool.to_owned();
         Box::pin(async move { coordinator?.usage(&pool).await })
+    }
+
+    fn sample(&self, samples: &mut Vec<PoolSample>) {
+        match self.get() {
+            Some(coordinator) => coordinator.sample(samples),
+            None => samples.clear(),
+        }
     }
 
     fn schemas(&self, pool: &str) -> Option<Arc<PoolSchemas>> {

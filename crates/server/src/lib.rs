@@ -136,6 +136,9 @@ fn execute(command: Command) -> Result<ExitCode, Error> {
         Command::Deaths(args) => as_client(args.output.output, remote::deaths(args)),
         Command::Config(args) => as_client(args.output.output, remote::config(args)),
         Command::Batch(args) => as_client(Form::Table, remote::batch(args)),
+        #[cfg(feature = "top")]
+        Command::Top(args) => as_client(Form::Table, remote::top(args)),
+        Command::Report(args) => as_client(Form::Table, remote::report(args)),
         Command::Health(args) => as_client(Form::Table, remote::health(args)),
         Command::Completions { shell } => papers::completions(shell),
         Command::Man { directory } => papers::man(&directory),

@@ -4,9 +4,11 @@ mod batches;
 mod jobs;
 mod pools;
 mod remembered;
+mod report;
 mod servers;
 mod stacks;
 mod tls;
+mod top;
 
 use procpool_tests::binaries::binary;
 use procpool_tests::program::{Ended, finish};

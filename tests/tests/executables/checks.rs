@@ -96,3 +96,18 @@ async fn a_started_worker_tells_its_job_and_neither_attached_ones_nor_saved_jobs
     assert!(ended.stdout.contains(&format!("  near: {} (job fib, ", fib.display())), "{}", ended.stdout);
     assert!(!scratch.path().join("failed").exists() && !scratch.path().join("attached").exists());
 }
+
+#[tokio::test]
+async fn a_schema_that_is_none_is_a_warning_once_a_worker_may_be_started() {
+    let scratch = Scratch::new();
+    let fib = binary("procpool-fib");
+    let config = format!("[pools.odd]\ncommand = [{:?}]\n[pools.fib]\ncommand = [{fib:?}]\n", binary("odd"));
+    let ended = check_with(&["--start"], &scratch.write("p.toml", &config)).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let warnings: Vec<_> = ended.stderr.lines().collect();
+    let [input, output] = warnings[..] else { panic!("{ended:?}") };
+    let words = "warning: pool `odd`: /openapi.json: the input schema is left out: it is no JSON Schema: \
+                 `/properties/n/type` needs a type";
+    assert!(input.starts_with(words), "{input}");
+    assert!(output.contains("a part of the output schema is left out: `/$ref`"), "{output}");
+}

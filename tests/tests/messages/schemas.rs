@@ -89,3 +89,27 @@ async fn a_rust_caller_reads_them_too() {
     let schemas = eventually("the schemas", async || pool.raw().schemas()).await;
     assert_eq!(schemas.hash, <procpool_fib::Fib as Job>::schema().map(|schema| schema.hash()));
 }
+
+#[tokio::test]
+async fn a_pool_whose_schemas_are_none_is_in_the_document_without_them() {
+    let config =
+        served::pool("odd", &binary("odd"), 1, "") + &served::pool("fib", &binary("procpool-fib"), 1, "");
+    let server = Server::with_config(&config).await;
+    for pool in ["odd", "fib"] {
+        schemas(&server, pool).await;
+    }
+    let document = procpool_tests::http::get(server.address(), "/openapi.json").await.json();
+    let described = |pool: &str, place: &str| {
+        document["paths"][format!("/v1/pools/{pool}/jobs")]["post"]
+            .pointer(place)
+            .cloned()
+            .unwrap_or_default()
+    };
+    let input = "/requestBody/content/application~1json/schema";
+    assert_eq!(described("fib", input), serde_json::json!({"$ref": "#/components/schemas/fib.input"}));
+    assert_eq!(described("odd", input), serde_json::json!({}), "any JSON");
+    let output = &document["components"]["schemas"]["odd.output"];
+    assert_eq!(output, &serde_json::json!({"type": "integer"}), "without what leads elsewhere");
+    let answer = procpool_tests::http::post(server.address(), "/v1/pools/odd/jobs", "1").await;
+    assert_eq!((answer.status, answer.text()), (200, "2"), "the pool works");
+}

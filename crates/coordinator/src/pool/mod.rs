@@ -18,6 +18,7 @@ mod output;
 mod own_runtime;
 mod raw;
 mod rounds;
+mod sampling;
 #[cfg(feature = "tower")]
 mod service;
 #[cfg(test)]

@@ -100,7 +100,7 @@ fn starts(scheduler: &Scheduler, starting: usize) -> BTreeMap<&'static str, u64>
     BTreeMap::from([("ready", counted.ready), ("failed", failed), ("withdrawn", withdrawn)])
 }
 
-fn counters(counted: Counters) -> PoolCounters {
+pub(super) fn counters(counted: Counters) -> PoolCounters {
     let mut counters = PoolCounters::default();
     counters.accepted = counted.accepted;
     counters.retried = counted.retried;
@@ -114,7 +114,7 @@ fn counters(counted: Counters) -> PoolCounters {
     counters
 }
 
-fn public(state: scheduler::WorkerState) -> WorkerState {
+pub(super) fn public(state: scheduler::WorkerState) -> WorkerState {
     match state {
         scheduler::WorkerState::Starting => WorkerState::Starting,
         scheduler::WorkerState::Idle => WorkerState::Idle,

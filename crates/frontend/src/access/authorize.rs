@@ -6,6 +6,7 @@
 use super::audit::{Order, path_of};
 use super::principal::Principal;
 use super::scope::{Scope, Scopes};
+use super::sessions::Login;
 use super::{Access, Tokens, unauthorized};
 use crate::app::Shared;
 use crate::handover::IDEMPOTENCY_KEY;
@@ -115,7 +116,7 @@ async fn judge(asker: &Asker, scope: Scope, head: &mut Parts) -> Result<(), Resp
     Ok(())
 }
 
-async fn with_tokens(
+pub(super) async fn with_tokens(
     shared: &Shared,
     tokens: &Tokens,
     access: Access,
@@ -132,6 +133,9 @@ async fn with_tokens(
             }
             unauthorized::wrong()
         });
+    }
+    if let Some(principal) = by_session(shared, head) {
+        return Ok(principal.into());
     }
     if access == Access::Open {
         // The kernel is not asked for that.
@@ -162,6 +166,9 @@ async fn by_proof(shared: &Shared, head: &Parts) -> Result<Asker, Response> {
     if let Some(asker) = by_orders_socket(head, Scopes::OPERATORS) {
         return Ok(asker);
     }
+    if let Some(principal) = by_session(shared, head) {
+        return Ok(principal.into());
+    }
     match local::prove(shared, head).await {
         Ok(proof) => Ok(Asker::proved(proof, Scopes::OPERATORS)),
         Err(reason) => {
@@ -172,14 +179,23 @@ async fn by_proof(shared: &Shared, head: &Parts) -> Result<Asker, Response> {
     }
 }
 
+/// Returns who has begun the session of a request, if its token still counts.
+pub(super) fn by_session(shared: &Shared, head: &Parts) -> Option<Principal> {
+    match (shared.sessions.login(&head.method, &head.headers)?, &shared.app.tokens) {
+        (Login::Token(digest), Some(tokens)) => tokens.of_digest(digest),
+        (Login::Token(_), None) => None,
+        (Login::Orders, _) => shared.app.config.orders_token.as_ref().map(|_| Principal::of_orders_token()),
+    }
+}
+
 fn by_orders_socket(head: &Parts, scopes: Scopes) -> Option<Asker> {
     let &Operator(process) = head.extensions.get()?;
     Some(Asker::proved(Proof::Socket(process), scopes))
 }
 
 /// A client, and what has proved who it is.
-struct Asker {
-    principal: Principal,
+pub(super) struct Asker {
+    pub(super) principal: Principal,
     proof: Option<Proof>,
 }
 

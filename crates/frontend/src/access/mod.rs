@@ -1,5 +1,6 @@
 //! Who may do what. `scope` has the words, `tokens` the table of those who may, `principal` is who asks, and
 //! `authorize` the middleware of every route. `audit` writes down who gave an order.
+//! `sessions` are for people with browsers, and `who` tells their page what they may do.
 //! `quota` bounds how much one token may use, and `metered` counts it.
 
 mod audit;
@@ -9,8 +10,10 @@ mod pattern;
 mod principal;
 mod quota;
 mod scope;
+mod sessions;
 mod tokens;
 mod unauthorized;
+mod who;
 
 pub use pattern::{InvalidPattern, PoolPattern};
 pub use quota::Quota;
@@ -20,6 +23,8 @@ pub use tokens::{InvalidDigest, InvalidName, Token, TokenDigest, Tokens};
 pub(crate) use authorize::{Terms, authorize};
 pub(crate) use metered::Permit;
 pub(crate) use principal::Principal;
+pub(crate) use sessions::{Sessions, set_cookie};
+pub(crate) use who::{begin_session, who};
 
 /// The right that a route asks of its client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -103,8 +103,18 @@ impl Principal {
         self.0.scopes.has(scope)
     }
 
+    /// Returns whether it may see the same as another.
+    pub(super) fn has_rights_of(&self, other: &Self) -> bool {
+        (self.0.scopes, &self.0.pools) == (other.0.scopes, &other.0.pools)
+    }
+
     pub(crate) fn is_bound_to_pools(&self) -> bool {
         !self.0.pools.is_empty()
+    }
+
+    /// Returns the patterns of the pools that it may use. Empty: all.
+    pub(super) fn pools(&self) -> Vec<String> {
+        self.0.pools.iter().map(ToString::to_string).collect()
     }
 
     pub(crate) fn may_use(&self, pool: &str) -> bool {

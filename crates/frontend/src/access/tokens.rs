@@ -175,7 +175,11 @@ impl Tokens {
 
     /// Returns who has this token. Takes as long for every token of the same length, right or wrong.
     pub(crate) fn of_bearer(&self, token: &[u8]) -> Option<Principal> {
-        let given = TokenDigest::of(token);
+        self.of_digest(TokenDigest::of(token))
+    }
+
+    /// Returns who has the token with this digest, as [`of_bearer`](Self::of_bearer) does.
+    pub(crate) fn of_digest(&self, given: TokenDigest) -> Option<Principal> {
         let is_given = |entry: &Entry| entry.digest.is_some_and(|own| own.0.ct_eq(&given.0).into());
         let entries = self.entries();
         let found = entries.iter().fold(
@@ -185,6 +189,11 @@ impl Tokens {
             },
         );
         found.map(|entry| entry.principal.clone())
+    }
+
+    /// Returns whether a principal is as it was: one of these tokens with the same rights, or one that needs no token.
+    pub(crate) fn has(&self, principal: &Principal) -> bool {
+        principal.tenant().is_none_or(|name| self.named(&name).is_some_and(|it| it.has_rights_of(principal)))
     }
 
     /// Returns who has this name.

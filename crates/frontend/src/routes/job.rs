@@ -4,6 +4,7 @@ use super::json;
 use crate::access::Principal;
 use crate::answer;
 use crate::app::Shared;
+use crate::conditional;
 use crate::event_streams;
 use crate::handover::{accepted, expired, gone};
 use crate::job_view::{JobView, etag_of};
@@ -11,9 +12,10 @@ use crate::kind::Kind;
 use crate::params::{JobName, Parameters};
 use crate::prefer::{PREFER, Preferences};
 use crate::problem::Problem;
+use crate::sse;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
+use http::header::{CACHE_CONTROL, ETAG, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use procpool_protocol::JobId;
 use procpool_registry::{Cancelled, Record, ResultState, Resumed};
@@ -33,7 +35,7 @@ pub(super) async fn show(
     Parameters::of(&uri, &[])?;
     let jobs = &shared.app.jobs;
     let mut record = jobs.job(job).await.filter(|it| principal.may_use(&it.pool)).ok_or_else(|| gone(job))?;
-    if is_known(&headers, &record) {
+    if conditional::is_known(&headers, &etag_of(&record)) {
         let change = jobs.changed(job, record.version);
         record = match within(&shared, Preferences::of(&headers).wait, change).await {
             Some(changed) => changed.ok_or_else(|| gone(job))?,
@@ -127,7 +129,6 @@ async fn refuse_invisible(shared: &Shared, principal: &Principal, job: JobId) ->
 }
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// Serves `GET /v1/jobs/{id}/events`: server-sent events. A client that has seen the last one gets 204, which alone
 /// keeps it from reconnecting.
@@ -150,12 +151,7 @@ pub(super) async fn events(
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let permit = shared.event_streams.enter(shared.app.config.max_event_streams)?;
-    let mut response = Response::new(event_streams::body(shared, job, seen, permit));
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
-    headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
-    Ok(response)
+    Ok(sse::response(event_streams::body(shared, job, seen, permit)))
 }
 
 /// Waits until the job has finished or is unknown.
@@ -185,15 +181,6 @@ async fn within<T>(shared: &Shared, limit: Option<Duration>, event: impl Future<
         () = timeout => None,
         () = shared.app.health.until_draining() => None,
     }
-}
-
-/// Returns whether the client has this version of the record.
-fn is_known(headers: &HeaderMap, record: &Record) -> bool {
-    let etag = etag_of(record);
-    let is_same = |tag: &[u8]| tag.strip_prefix(b"W/").unwrap_or(tag) == etag.as_bytes() || tag == b"*";
-    let mut tags =
-        headers.get_all(IF_NONE_MATCH).iter().flat_map(|value| value.as_bytes().split(|&it| it == b','));
-    tags.any(|tag| is_same(tag.trim_ascii()))
 }
 
 /// Adds what every answer about a record has.

@@ -3,12 +3,16 @@
 mod batch;
 mod config;
 mod deaths;
+#[cfg(feature = "docs-ui")]
+mod docs;
+mod events;
 mod health;
 mod job;
 mod job_list;
 mod jobs;
 mod logs;
 mod metrics;
+mod openapi;
 mod orders;
 mod pools;
 mod problems;
@@ -17,6 +21,7 @@ mod seed;
 mod stacks;
 
 pub(crate) use logs::death_of;
+mod session;
 
 use crate::access::{Access, Scope, Terms, authorize};
 use crate::app::Shared;
@@ -52,6 +57,7 @@ fn map() -> Vec<Route> {
         get(Read, "/v1/jobs/{id}/result", job::result),
         get(Read, "/v1/jobs/{id}/events", job::events),
         post(Submit, "/v1/jobs/{id}/rerun", jobs::rerun).of_a_job(),
+        get(Read, "/v1/events", events::stream),
         get(Read, "/v1/pools", pools::all),
         get(Read, "/v1/pools/{pool}", pools::one),
         get(Read, "/v1/pools/{pool}/workers", pools::workers),
@@ -74,9 +80,19 @@ fn map() -> Vec<Route> {
         get(Debug, "/v1/pools/{pool}/quarantine", quarantine::list),
         delete(Operate, "/v1/pools/{pool}/quarantine", quarantine::clear),
         delete(Operate, "/v1/pools/{pool}/quarantine/{fingerprint}", quarantine::clear_one),
+        get(Open, "/v1/session", session::show),
+        post(Open, "/v1/session", session::begin),
+        delete(Open, "/v1/session", session::end),
         get(Open, guard::OPEN, health::live),
         get(Open, "/readyz", health::ready),
         get(Open, "/problems/{name}", problems::explain),
+        // It tells which pools there are, and what their workers say of their jobs.
+        get(Read, "/openapi.json", openapi::document),
+        // Files of the program, which tell nothing of what is running.
+        #[cfg(feature = "docs-ui")]
+        get(Open, "/docs", docs::page),
+        #[cfg(feature = "docs-ui")]
+        get(Open, "/docs/{file}", docs::file),
     ]
 }
 

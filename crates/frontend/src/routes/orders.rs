@@ -41,10 +41,11 @@ pub(super) async fn patch(
     let patch = body::read(request.into_body(), &shared).await?;
     for _ in 0..TRIES {
         let (current, configured) = settings_of(&shared, &pool)?;
+        // First: what is no patch is none for any settings.
+        let new = settings::patched(&current, &configured, &patch)?;
         if wanted.as_deref().is_some_and(|tags| !matches(tags, &settings::etag(&current))) {
             return Err(has_changed(&pool, &current));
         }
-        let new = settings::patched(&current, &configured, &patch)?;
         match shared.app.admin.reconfigure(&pool, &current, &new) {
             Some(Ok(())) => {
                 let answer = json(&Settings { pool: &pool, settings: settings::written(&new) });

@@ -3,9 +3,9 @@
 use crate::lines::Lines;
 use procpool_protocol::engine::{
     Accepted, Admin, BoxFuture, Death, DeathGroup, DeathPage, DeathQuery, Engine, JobEvent, JobEvents,
-    OutputOf, PoolSchemas, PoolSettings, PoolStatus, PoolUsage, Quarantine, ReconfigureError, ReloadError,
-    ReloadReport, Reloaded, Submission, SuspectClient, SuspectPayload, Watched, WorkerOrder, WorkerState,
-    WorkerStatus, WorkerUsage,
+    OutputOf, PoolSample, PoolSchemas, PoolSettings, PoolStatus, PoolUsage, Quarantine, ReconfigureError,
+    ReloadError, ReloadReport, Reloaded, Submission, SuspectClient, SuspectPayload, Watched, WorkerOrder,
+    WorkerState, WorkerStatus, WorkerUsage,
 };
 use procpool_protocol::extras::JobReport;
 use procpool_protocol::inspection::{InspectionError, Profile, Sample};
@@ -38,6 +38,8 @@ pub(crate) struct Fake {
     pub(crate) seen: Mutex<Vec<Submission>>,
     /// What `fib-1` writes.
     pub(crate) output: Arc<Lines>,
+    /// The pools as those see them who watch.
+    pub(crate) samples: Mutex<Vec<PoolSample>>,
 }
 
 /// The id of every job, in bits and in digits.
@@ -59,6 +61,7 @@ impl Fake {
             settings: Mutex::default(),
             seen: Mutex::default(),
             output: Arc::default(),
+            samples: Mutex::default(),
         })
     }
 
@@ -209,6 +212,10 @@ impl Admin for Fake {
             Arc::new(PoolUsage::of(vec![worker], Duration::from_secs(1)))
         });
         Box::pin(async { usage })
+    }
+
+    fn sample(&self, samples: &mut Vec<PoolSample>) {
+        samples.clone_from(&self.samples.lock().unwrap());
     }
 
     /// `fib` takes and gives integers, `down` says nothing.

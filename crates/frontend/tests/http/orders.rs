@@ -87,6 +87,11 @@ async fn a_patch_that_depends_on_other_settings_changes_nothing() {
     assert_eq!(patch(&format!("\"0\", {tag}"), 7).await.status, 200);
     assert_eq!(patch(&tag, 8).await.status, 412, "it is the tag of the settings before");
     assert_eq!(patch("*", 9).await.status, 200);
+    // The body is read first: it would be no patch under any condition.
+    for body in ["", "[]", r#"{"colour": "red"}"#] {
+        let reply = fib.order("PATCH", "/v1/pools/fib", "If-Match: \"0\"\r\n", body).await;
+        assert_eq!((reply.status, reply.kind().as_str()), (400, "bad_setting"), "{body}");
+    }
 }
 
 #[tokio::test]

@@ -109,6 +109,12 @@ impl Scheduler {
         self.quarantine.suspects(now).filter(|suspect| !suspect.is_run).count()
     }
 
+    /// Returns the state of a worker with its job, and the time since which it has run that job or been idle.
+    #[must_use]
+    pub fn worker(&self, worker: WorkerId) -> Option<(WorkerState, Option<JobId>, Option<Time>)> {
+        self.fleet.one(worker)
+    }
+
     /// Returns the totals since the pool's start.
     #[must_use]
     pub fn counters(&self) -> Counters {

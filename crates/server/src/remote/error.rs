@@ -89,6 +89,25 @@ pub(crate) enum RemoteError {
         /// Whether lines have keys.
         resumable: bool,
     },
+    /// There is no terminal to show anything on.
+    #[cfg(feature = "top")]
+    #[error(
+        "`procpool top` needs a terminal; `procpool pool list` and `procpool worker list --watch` print the same"
+    )]
+    NoTerminal,
+    /// The terminal cannot be used.
+    #[cfg(feature = "top")]
+    #[error("failed to use the terminal: {0}")]
+    Terminal(io::Error),
+    /// The server has ended its stream.
+    #[cfg(feature = "top")]
+    #[error("{server} {}", if *.drained { "drains, and shows nothing more" } else { "has ended the stream of its events" })]
+    Gone {
+        /// The server.
+        server: procpool_client::Address,
+        /// Whether it has said so.
+        drained: bool,
+    },
     /// The output cannot be written.
     #[error("failed to write to standard output: {0}")]
     Output(io::Error),
@@ -131,6 +150,10 @@ impl RemoteError {
             Self::Document { ending, .. } => ending.code(),
             Self::Unfinished { .. } => Ending::TimedOut.code(),
             Self::Output(_) | Self::Unhealthy(_) => Ending::Failed.code(),
+            #[cfg(feature = "top")]
+            Self::Gone { .. } => Ending::NoServer.code(),
+            #[cfg(feature = "top")]
+            Self::Terminal(_) => Ending::Failed.code(),
             Self::ReaderGone => BROKEN_PIPE,
             _ => Ending::Usage.code(),
         }

@@ -8,8 +8,11 @@ mod job;
 mod logs;
 mod pool;
 mod progress;
+mod report;
 mod screen;
 mod server;
+#[cfg(feature = "top")]
+mod top;
 mod watch;
 mod worker;
 
@@ -18,4 +21,7 @@ pub(crate) use deaths::deaths;
 pub(crate) use error::RemoteError;
 pub(crate) use job::job;
 pub(crate) use pool::{config, health, pool};
+pub(crate) use report::report;
+#[cfg(feature = "top")]
+pub(crate) use top::top;
 pub(crate) use worker::worker;

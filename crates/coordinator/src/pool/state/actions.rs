@@ -49,8 +49,9 @@ impl State {
             Action::Refuse { .. } => {}
             Action::Start { worker, generation } => {
                 let number = self.numbers.fetch_add(1, Ordering::Relaxed);
-                let slot = WorkerSlot::new(&self.pool, number, now, generation, self.shares);
-                let slot = slot.keeping(self.history);
+                let mut slot =
+                    WorkerSlot::new(&self.pool, number, now, generation, self.shares).keeping(self.history);
+                slot.place = self.places.take();
                 self.slots.insert(worker, slot);
                 effects.spawn.extend(self.makes.recipe(generation).map(|recipe| (worker, recipe)));
             }

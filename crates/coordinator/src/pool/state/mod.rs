@@ -13,6 +13,7 @@ pub(super) mod fingerprint;
 pub(super) mod generations;
 mod names;
 pub(super) mod open_job;
+mod positions;
 pub(super) mod recall;
 mod refusal;
 mod schemas;
@@ -27,6 +28,7 @@ use self::effects::Effects;
 use self::generations::{Generations, Reloading};
 use self::names::Names;
 use self::open_job::{NewJob, OpenJob, Rejected};
+use self::positions::Positions;
 use self::refusal::QueueBounds;
 use self::schemas::Schemas;
 use self::slot::WorkerSlot;
@@ -52,6 +54,7 @@ pub(crate) struct State {
     pub(crate) scheduler: Scheduler,
     entries: FxHashMap<Key, OpenJob>,
     pub(crate) slots: BTreeMap<WorkerId, WorkerSlot>,
+    places: Positions,
     pub(crate) stats: Stats,
     pub(crate) schemas: Schemas,
     suspects: suspects::Suspects,
@@ -82,6 +85,7 @@ impl State {
             scheduler,
             entries: FxHashMap::default(),
             slots: BTreeMap::new(),
+            places: Positions::default(),
             stats: Stats::default(),
             schemas: Schemas::default(),
             suspects: suspects::Suspects::default(),
@@ -228,6 +232,13 @@ impl State {
     /// Returns the worker of this name.
     pub(crate) fn worker(&self, name: &str) -> Option<WorkerId> {
         self.slots.iter().find(|(_, slot)| slot.name == name).map(|(&worker, _)| worker)
+    }
+
+    /// Removes a worker that is gone.
+    pub(crate) fn remove(&mut self, worker: WorkerId) -> Option<WorkerSlot> {
+        let slot = self.slots.remove(&worker)?;
+        self.places.free(slot.place);
+        Some(slot)
     }
 
     /// Returns the time at which the timer must wake.

@@ -19,7 +19,10 @@ use std::sync::Arc;
 pub(crate) struct WorkerSlot {
     /// Its name, never used twice: that of the pool, and its number.
     pub(crate) name: String,
+    /// The number in its name.
     pub(crate) number: u64,
+    /// Its place on a page that shows the workers.
+    pub(crate) place: u32,
     pub(crate) kill_switch: Arc<KillSwitch>,
     /// The way to it, once it serves.
     pub(crate) lines: Option<Arc<Outboxes>>,
@@ -95,6 +98,7 @@ impl WorkerSlot {
         Self {
             name: format!("{pool}-{number}"),
             number,
+            place: 0,
             kill_switch: Arc::default(),
             lines: None,
             held: VecDeque::new(),

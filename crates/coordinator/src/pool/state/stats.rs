@@ -92,6 +92,11 @@ impl Stats {
         jobs
     }
 
+    /// Returns the number of finished jobs with and without an output, and of refused ones.
+    pub(crate) fn totals(&self) -> (u64, u64, u64) {
+        (self.ok, self.errors.values().sum(), self.refused)
+    }
+
     /// Returns the number of refused jobs, by reason.
     pub(crate) fn refusals(&self) -> BTreeMap<&'static str, u64> {
         all(&Refusal::OF_POOLS, &self.refusals)

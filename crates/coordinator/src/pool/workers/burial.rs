@@ -141,7 +141,7 @@ pub(crate) fn died(
     effects: &mut Effects,
 ) -> Option<Buried> {
     let Found { worker, words, begun, running, mut report, death, is_expected, crash, .. } = found;
-    let mut slot = state.slots.remove(&worker)?;
+    let mut slot = state.remove(worker)?;
     let seen = slot.seen.take();
     effects.released.extend(slot.withheld.take());
     let reason = state.scheduler.reason(worker);

@@ -287,7 +287,7 @@ fn died_unready(
     error: &StartError,
     effects: &mut Effects,
 ) -> Option<Cause> {
-    let slot = state.slots.remove(&worker)?;
+    let slot = state.remove(worker)?;
     let reason = error.to_string();
     let killed_for = state.scheduler.reason(worker);
     if let StartError::Died { report, .. } = error {

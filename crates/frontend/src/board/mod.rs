@@ -1,0 +1,15 @@
+//! The stream of a server's events for people who watch it: `GET /v1/events`.
+//!
+//! `encode` turns samples of the pools into text, without I/O and clock; `changes` finds in two of them what happened in
+//! between. `frame` is that text for all viewers, `sampler` the one task that makes it while somebody watches, and
+//! `viewer` the life of one stream.
+
+mod changes;
+mod encode;
+mod frame;
+mod sampler;
+mod states;
+mod viewer;
+
+pub(crate) use sampler::Board;
+pub(crate) use viewer::{Selection, body};

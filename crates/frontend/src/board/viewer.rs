@@ -1,0 +1,139 @@
+//! The stream of one viewer: a snapshot, then a tick four times a second and rare events at once. A viewer that reads too
+//! slowly skips ticks; nothing waits for it.
+
+use super::frame::{Frame, Rare};
+use super::sampler::{Board, Seat};
+use crate::access::{Principal, Tokens};
+use crate::sse;
+use axum::body::Body;
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::sleep;
+
+/// Time after which a client reconnects, in milliseconds.
+const RETRY: u64 = 2000;
+
+/// Time between two comments while there are no ticks.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// The pools that a viewer sees.
+pub(crate) struct Selection {
+    /// The pools that it has asked for. `None`: all.
+    pub(crate) pools: Option<Vec<String>>,
+    /// Who asks, and may not see every pool.
+    pub(crate) principal: Principal,
+    /// The tokens of the server: one that is revoked sees nothing further.
+    pub(crate) tokens: Option<Tokens>,
+}
+
+impl Selection {
+    fn shows(&self, pool: &str) -> bool {
+        let is_wanted = self.pools.as_ref().is_none_or(|pools| pools.iter().any(|it| it == pool));
+        is_wanted && self.principal.may_use(pool)
+    }
+
+    /// Returns whether the viewer's token still counts, with the same rights.
+    fn is_valid(&self) -> bool {
+        self.tokens.as_ref().is_none_or(|tokens| tokens.has(&self.principal))
+    }
+
+    fn is_of_all(&self) -> bool {
+        self.pools.is_none() && !self.principal.is_bound_to_pools()
+    }
+}
+
+/// Returns the stream of a viewer. `permit` counts it among all streams.
+pub(crate) fn body(board: &Board, selection: Selection, permit: OwnedSemaphorePermit) -> Body {
+    let seat = board.join();
+    let after = seat.want_snapshot();
+    let viewer = Viewer { seat, selection, place: Place::Waits { after }, is_over: false, _permit: permit };
+    let begins = stream::once(async { Ok::<_, Infallible>(sse::retry(RETRY)) });
+    let follows = stream::unfold(viewer, |mut viewer| async move {
+        let next = viewer.next().await?;
+        Some((Ok(next), viewer))
+    });
+    Body::from_stream(begins.chain(follows))
+}
+
+struct Viewer {
+    seat: Seat,
+    selection: Selection,
+    place: Place,
+    is_over: bool,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// The place of a viewer in the sequence of frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// It waits for a snapshot after this frame.
+    Waits { after: u64 },
+    /// It has this frame.
+    Has(u64),
+}
+
+impl Viewer {
+    /// Returns what is sent next. `None` ends the stream.
+    async fn next(&mut self) -> Option<Bytes> {
+        if self.is_over {
+            return None;
+        }
+        loop {
+            let has_snapshot = matches!(self.place, Place::Has(_));
+            let next = tokio::select! {
+                biased;
+                () = self.seat.board.health().until_draining() => {
+                    self.is_over = true;
+                    return Some(sse::event("bye", None, "{}"));
+                }
+                rare = self.seat.rare.recv(), if has_snapshot => self.of_rare(rare),
+                changed = self.seat.frames.changed() => {
+                    changed.ok()?;
+                    if !self.selection.is_valid() {
+                        return None;
+                    }
+                    let frame = self.seat.frames.borrow_and_update().clone();
+                    frame.and_then(|frame| self.of_frame(&frame))
+                }
+                () = sleep(KEEP_ALIVE) => Some(sse::comment()),
+            };
+            if next.is_some() {
+                return next;
+            }
+        }
+    }
+
+    fn of_rare(&mut self, rare: Result<Rare, RecvError>) -> Option<Bytes> {
+        match rare {
+            Ok(rare) => self.selection.shows(&rare.pool).then_some(rare.text),
+            // It has missed some: a snapshot says what is true now.
+            Err(_) => {
+                self.place = Place::Waits { after: self.seat.want_snapshot() };
+                None
+            }
+        }
+    }
+
+    fn of_frame(&mut self, frame: &Arc<Frame>) -> Option<Bytes> {
+        let id = frame.tick.id();
+        let picture = match (self.place, &frame.snapshot) {
+            (Place::Has(last), _) if id == last + 1 => &frame.tick,
+            (Place::Waits { after }, Some(snapshot)) if id > after => snapshot,
+            (Place::Waits { after }, _) if id <= after => return None,
+            // It has missed a frame, and with it perhaps a new worker.
+            (_, Some(snapshot)) => snapshot,
+            (_, None) => {
+                self.place = Place::Waits { after: self.seat.want_snapshot() };
+                return None;
+            }
+        };
+        self.place = Place::Has(id);
+        let shows = |pool: &str| self.selection.shows(pool);
+        Some(picture.text(if self.selection.is_of_all() { None } else { Some(&shows) }))
+    }
+}

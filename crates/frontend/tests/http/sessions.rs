@@ -1,0 +1,111 @@
+//! The sessions of people who use the page.
+
+use crate::client::Reply;
+use crate::fake::Fake;
+use crate::server::Server;
+use procpool_frontend::{OrdersToken, Scope, Token, TokenDigest, Tokens};
+use serde_json::json;
+
+const SECRET: &str = "the-secret-of-ann";
+const OWN: &str = "Origin: http://localhost\r\n";
+
+fn tokens(scopes: &[Scope]) -> Tokens {
+    let mut ann = Token::new("ann").unwrap();
+    ann.digest = Some(TokenDigest::of(SECRET.as_bytes()));
+    ann.scopes = scopes.iter().copied().collect();
+    Tokens::new(vec![ann])
+}
+
+async fn ask(server: &Server, method: &str, path: &str, head: &str) -> Reply {
+    server
+        .ask(format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n{head}Content-Length: 0\r\n\r\n"))
+        .await
+}
+
+/// Begins a session with this token. Returns the line that sends its cookie.
+async fn sign_in(server: &Server, secret: &str) -> String {
+    let reply = ask(server, "POST", "/v1/session", &format!("{OWN}Authorization: Bearer {secret}\r\n")).await;
+    assert_eq!((reply.status, reply.header("cache-control")), (200, Some("no-store")), "{reply:?}");
+    let cookie = reply.header("set-cookie").expect("a cookie").to_owned();
+    assert!(cookie.ends_with("; Path=/; HttpOnly; SameSite=Strict; Max-Age=43200"), "{cookie}");
+    format!("Cookie: {}\r\n", cookie.split(';').next().unwrap())
+}
+
+#[tokio::test]
+async fn a_token_becomes_a_cookie_that_says_who_asks_until_it_is_given_back() {
+    let server = Server::with_tokens(Fake::echo(), &tokens(&[Scope::Read, Scope::Operate])).await;
+    let stranger = ask(&server, "GET", "/v1/session", "").await.json();
+    let nobody =
+        json!({"name": "anonymous", "scopes": [], "pools": [], "signed_in": false, "needs_token": true});
+    assert_eq!(stranger, nobody);
+    assert_eq!(ask(&server, "GET", "/v1/pools", "").await.status, 401);
+
+    let cookie = sign_in(&server, SECRET).await;
+    assert_eq!(ask(&server, "GET", "/v1/pools", &cookie).await.status, 200);
+    let who = ask(&server, "GET", "/v1/session", &cookie).await.json();
+    let ann = json!({"name": "ann", "scopes": ["read", "operate"], "pools": [], "signed_in": true, "needs_token": true});
+    assert_eq!(who, ann);
+
+    let ended = ask(&server, "DELETE", "/v1/session", &format!("{OWN}{cookie}")).await;
+    assert!(ended.header("set-cookie").unwrap().contains("Max-Age=0"));
+    assert_eq!(ask(&server, "GET", "/v1/pools", &cookie).await.status, 401);
+}
+
+#[tokio::test]
+async fn a_wrong_token_begins_no_session() {
+    let server = Server::with_tokens(Fake::echo(), &tokens(&[Scope::Read])).await;
+    for head in ["", "Authorization: Bearer wrong\r\n"] {
+        let reply = ask(&server, "POST", "/v1/session", head).await;
+        assert_eq!((reply.status, reply.header("set-cookie")), (401, None), "{head}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_has_the_rights_that_its_token_has_now() {
+    let tokens = tokens(&[Scope::Read]);
+    let server = Server::with_tokens(Fake::echo(), &tokens).await;
+    let cookie = sign_in(&server, SECRET).await;
+    let order = || ask(&server, "POST", "/v1/pools/fib/pause", &cookie);
+    assert_eq!(order().await.status, 401, "no page of this server asks");
+    let from_page = format!("{OWN}{cookie}");
+    let order = || ask(&server, "POST", "/v1/pools/fib/pause", &from_page);
+    assert_eq!(order().await.status, 403);
+    let mut ann = Token::new("ann").unwrap();
+    ann.digest = Some(TokenDigest::of(SECRET.as_bytes()));
+    ann.scopes = [Scope::Operate].into_iter().collect();
+    tokens.replace(vec![ann]);
+    assert_eq!(order().await.status, 200);
+    tokens.replace(Vec::new());
+    assert_eq!(order().await.status, 401, "it ends with its token");
+}
+
+#[tokio::test]
+async fn a_foreign_page_cannot_use_the_cookie() {
+    let server = Server::with_tokens(Fake::echo(), &tokens(&[Scope::Operate])).await;
+    let cookie = sign_in(&server, SECRET).await;
+    for foreign in ["Origin: http://localhost:8080\r\n", "Origin: null\r\n", "Sec-Fetch-Site: same-site\r\n"]
+    {
+        let reply = ask(&server, "POST", "/v1/pools/fib/pause", &format!("{foreign}{cookie}")).await;
+        assert_eq!((reply.status, &*reply.kind()), (403, "foreign_origin"), "{foreign}");
+    }
+}
+
+#[tokio::test]
+async fn without_tokens_the_one_for_orders_begins_a_session() {
+    let token = "0123456789abcdef";
+    let server = Server::with(Fake::echo(), |config| {
+        config.orders_token = Some(OrdersToken::new(token).unwrap());
+    })
+    .await;
+    let scopes = |who: serde_json::Value| who["scopes"].clone();
+    let stranger = ask(&server, "GET", "/v1/session", "").await.json();
+    assert_eq!(
+        (&stranger["needs_token"], scopes(stranger.clone())),
+        (&json!(true), json!(["submit", "read"]))
+    );
+    let cookie = sign_in(&server, token).await;
+    let who = ask(&server, "GET", "/v1/session", &cookie).await.json();
+    assert_eq!(scopes(who), json!(["submit", "read", "operate", "debug", "admin"]));
+    let order = ask(&server, "POST", "/v1/pools/fib/pause", &format!("{OWN}{cookie}")).await;
+    assert_eq!(order.status, 200);
+}
