@@ -11,7 +11,7 @@ use crate::pool::{NotThatJob, Pool, PoolConfig, PoolError, RawPool, ShutdownRepo
 use procpool_process::{ContractMismatch, EncodingMismatch};
 use procpool_protocol::engine::{
     Accepted, Admin, BoxFuture, Death, DeathGroup, DeathPage, DeathQuery, Engine, JobLimits, Offered,
-    PoolSample, PoolSchemas, PoolSettings, PoolStatus, Quarantine, ReconfigureError, ReloadError,
+    PoolSample, PoolSchemas, PoolSettings, PoolStatus, PoolUsage, Quarantine, ReconfigureError, ReloadError,
     ReloadReport, Reloaded, Submission, Watched, WorkerOrder, WorkerStatus,
 };
 use procpool_protocol::outcome::{Refusal, Refused};
@@ -214,6 +214,11 @@ impl Admin for Coordinator {
         let pools = self.pools.all();
         samples.resize_with(pools.len(), PoolSample::default);
         pools.iter().zip(samples).for_each(|(pool, sample)| pool.sample(sample));
+    }
+
+    fn usage(&self, pool: &str) -> BoxFuture<'_, Option<Arc<PoolUsage>>> {
+        let pool = self.pools.get(pool);
+        Box::pin(async move { Some(pool?.usage().await) })
     }
 
     fn schemas(&self, pool: &str) -> Option<Arc<PoolSchemas>> {

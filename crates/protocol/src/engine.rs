@@ -15,8 +15,8 @@ pub use crate::reload::{ReloadError, ReloadReport};
 pub use crate::sample::{PoolFigures, PoolSample, WorkerSample};
 pub use crate::settings::{PoolSettings, ReconfigureError, UnknownOrder, WorkerOrder};
 pub use crate::status::{
-    Latency, PoolCounters, PoolSchemas, PoolStatus, Quarantine, SuspectClient, SuspectPayload, WorkerCounts,
-    WorkerState, WorkerStatus,
+    Latency, PoolCounters, PoolSchemas, PoolStatus, PoolUsage, Quarantine, SuspectClient, SuspectPayload,
+    WorkerCounts, WorkerState, WorkerStatus, WorkerUsage,
 };
 pub use crate::watched::{JobEvent, JobEvents, Watched};
 use std::fmt;
@@ -185,6 +185,14 @@ pub trait Admin: Send + Sync + 'static {
     /// several calls a second: no pool's lock is held for long. The default copies none.
     fn sample(&self, samples: &mut Vec<PoolSample>) {
         samples.clear();
+    }
+
+    /// Returns what the workers of one pool use of memory and processor time, at most 250 ms ago. The system is asked
+    /// when somebody asks for it, on a thread that nobody waits on. Returns `None` if there is no such pool, or the
+    /// engine does not know.
+    fn usage(&self, pool: &str) -> BoxFuture<'_, Option<Arc<PoolUsage>>> {
+        let _ = pool;
+        Box::pin(async { None })
     }
 
     /// Returns the schemas of one pool's job. Returns `None` if there is no such pool, its job has none, or

@@ -68,6 +68,7 @@ mod settings;
 pub mod stack;
 mod stage;
 pub mod status;
+mod usage;
 mod watched;
 
 pub use crash::{CrashReport, Exit, ExitReport};

@@ -5,7 +5,7 @@ use crate::reload::{self, Configuration};
 use procpool_coordinator::Coordinator;
 use procpool_protocol::engine::{
     Accepted, Admin, BoxFuture, ConfigReloadError, ConfigReport, Death, DeathGroup, DeathPage, DeathQuery,
-    Engine, JobLimits, Offered, PoolSample, PoolSchemas, PoolSettings, PoolStatus, Quarantine,
+    Engine, JobLimits, Offered, PoolSample, PoolSchemas, PoolSettings, PoolStatus, PoolUsage, Quarantine,
     ReconfigureError, Reloaded, Submission, Watched, WorkerOrder, WorkerStatus,
 };
 use procpool_protocol::outcome::{Refusal, Refused};
@@ -93,6 +93,12 @@ impl Admin for Late {
             Some(coordinator) => coordinator.sample(samples),
             None => samples.clear(),
         }
+    }
+
+    fn usage(&self, pool: &str) -> BoxFuture<'_, Option<Arc<PoolUsage>>> {
+        let coordinator = self.get();
+        let pool = pool.to_owned();
+        Box::pin(async move { coordinator?.usage(&pool).await })
     }
 
     fn schemas(&self, pool: &str) -> Option<Arc<PoolSchemas>> {

@@ -14,6 +14,7 @@ use super::news::News;
 use super::state::State;
 use super::state::effects::Effects;
 use super::state::fingerprint::Fingerprints;
+use super::usage::LastUsage;
 use crate::deaths::DeathLog;
 use crate::job_times::CurrentTimes;
 use crate::limits::PoolLimits;
@@ -44,6 +45,7 @@ pub(crate) struct Core {
     pub(crate) buffers: Buffers,
     pub(crate) untaken: Untaken,
     pub(crate) news: News,
+    pub(super) usage: LastUsage,
     /// Where deaths are remembered, if anywhere.
     pub(crate) deaths: OnceLock<Arc<DeathLog>>,
     /// To the supervisor. Unbounded, and yet bounded: one for each worker that may be starting.
@@ -79,6 +81,7 @@ impl Core {
             buffers: Buffers::default(),
             untaken: Untaken::default(),
             news: News::default(),
+            usage: LastUsage::default(),
             deaths: OnceLock::new(),
             fingerprints: Arc::default(),
             times: CurrentTimes::new(limits.times()),

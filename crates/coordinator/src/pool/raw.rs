@@ -16,8 +16,8 @@ use procpool_process::{
     Contract, EncodingAgreement, Recipe, StartError, opened, refuse_unnamed, refuse_unserved,
 };
 use procpool_protocol::engine::{
-    Accepted, JobLimits, PoolSample, PoolSchemas, PoolSettings, PoolStatus, Priority, Quarantine,
-    ReloadError, ReloadReport, WorkerStatus,
+    Accepted, JobLimits, PoolSchemas, PoolSettings, PoolStatus, PoolUsage, Priority, Quarantine, ReloadError,
+    ReloadReport, WorkerStatus,
 };
 use procpool_protocol::handshake::Mode;
 use procpool_protocol::{Encoding, JobError, JobId, Payload};
@@ -359,11 +359,11 @@ impl RawPool {
         super::status::pool(core, &self.owner.workers)
     }
 
-    /// Copies the pool's state into `sample`. A fork copies nothing.
-    pub(crate) fn sample(&self, sample: &mut PoolSample) {
-        if self.core().is_here() {
-            super::sampling::sample(self.core(), sample);
-        }
+    /// Returns what the workers use of memory and processor time, at most 250 ms ago. The system is asked when somebody
+    /// asks for it, on a thread of the runtime's blocking pool. In a fork nothing is known.
+    pub async fn usage(&self) -> Arc<PoolUsage> {
+        let core = self.core();
+        if core.is_here() { super::usage::sample(core).await } else { Arc::default() }
     }
 
     /// Returns the schemas of the job's input and output, as a worker of the newest generation reports them.

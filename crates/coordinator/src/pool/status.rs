@@ -3,7 +3,8 @@
 use super::config::WorkerSource;
 use super::core::Core;
 use procpool_protocol::status::{PoolCounters, PoolStatus, WorkerCounts, WorkerState, WorkerStatus};
-use procpool_scheduler::{self as scheduler, Cause, Counters};
+use procpool_scheduler::{self as scheduler, Cause, Counters, Scheduler};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub(crate) fn pool(core: &Core, workers: &WorkerSource) -> PoolStatus {
@@ -14,6 +15,7 @@ pub(crate) fn pool(core: &Core, workers: &WorkerSource) -> PoolStatus {
         }
         let settings = state.scheduler.settings();
         status.queued = state.scheduler.queued();
+        status.oldest_ms = state.oldest(now).map(millis);
         status.running = state.scheduler.running();
         status.queue_limit = settings.queue;
         status.queued_bytes = state.scheduler.queued_bytes();
@@ -31,6 +33,7 @@ pub(crate) fn pool(core: &Core, workers: &WorkerSource) -> PoolStatus {
         let gone = |cause: &Cause| state.scheduler.gone(*cause);
         status.deaths = Cause::ALL.iter().filter(|cause| !cause.is_the_pools()).map(gone).sum();
         status.deaths_by_cause = Cause::ALL.iter().map(|cause| (cause.name(), gone(cause))).collect();
+        status.starts = starts(&state.scheduler, status.workers.starting);
         status.counters = counters(state.scheduler.counters());
         status.counters.accepted -= state.stats.given_back();
         status.wait = state.stats.wait();
@@ -46,6 +49,8 @@ pub(crate) fn workers(core: &Core) -> Vec<WorkerStatus> {
             let mut status = WorkerStatus::new(&slot.name, public(worker));
             status.pid = slot.kill_switch.pid();
             status.job = job.and_then(|job| state.id(job));
+            let given = job.and_then(|job| state.entry(job)?.assigned);
+            status.job_ms = given.map(|(at, _)| millis(now.since(at)));
             status.jobs_done = slot.jobs_done;
             status.uptime_ms = millis(now.since(slot.started));
             status.generation = slot.generation.0;
@@ -57,6 +62,13 @@ pub(crate) fn workers(core: &Core) -> Vec<WorkerStatus> {
         workers.sort_by_key(|(id, _)| *id);
         workers.into_iter().map(|(_, status)| status).collect()
     })
+}
+
+/// Returns the number of starts that have ended, by result. What neither failed nor got ready was given up.
+fn starts(scheduler: &Scheduler, starting: usize) -> BTreeMap<&'static str, u64> {
+    let (counted, failed) = (scheduler.counters(), scheduler.gone(Cause::Start));
+    let withdrawn = counted.starts.saturating_sub(counted.ready + failed + starting as u64);
+    BTreeMap::from([("ready", counted.ready), ("failed", failed), ("withdrawn", withdrawn)])
 }
 
 pub(super) fn counters(counted: Counters) -> PoolCounters {

@@ -2,9 +2,9 @@
 
 use procpool_protocol::engine::{
     Accepted, Admin, BoxFuture, Death, DeathGroup, DeathPage, DeathQuery, Engine, JobEvent, JobEvents,
-    PoolSample, PoolSchemas, PoolSettings, PoolStatus, Quarantine, ReconfigureError, ReloadError,
+    PoolSample, PoolSchemas, PoolSettings, PoolStatus, PoolUsage, Quarantine, ReconfigureError, ReloadError,
     ReloadReport, Reloaded, Submission, SuspectClient, SuspectPayload, Watched, WorkerOrder, WorkerState,
-    WorkerStatus,
+    WorkerStatus, WorkerUsage,
 };
 use procpool_protocol::extras::JobReport;
 use procpool_protocol::outcome::{Finished, Timing};
@@ -200,6 +200,16 @@ impl Admin for Fake {
 
     fn sample(&self, samples: &mut Vec<PoolSample>) {
         samples.clone_from(&self.samples.lock().unwrap());
+    }
+
+    /// `fib-1` uses a page and half a second, and a worker before it used a second.
+    fn usage(&self, pool: &str) -> BoxFuture<'_, Option<Arc<PoolUsage>>> {
+        let usage = (pool == "fib").then(|| {
+            let mut worker = WorkerUsage::new("fib-1");
+            (worker.resident_bytes, worker.cpu_time) = (Some(4096), Some(Duration::from_millis(500)));
+            Arc::new(PoolUsage::of(vec![worker], Duration::from_secs(1)))
+        });
+        Box::pin(async { usage })
     }
 
     /// `fib` takes and gives integers, `down` says nothing.

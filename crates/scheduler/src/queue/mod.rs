@@ -142,6 +142,12 @@ impl Queue {
         Some((job.id, job.bytes))
     }
 
+    /// Returns the job that has waited longest.
+    pub(crate) fn oldest(&self) -> Option<JobId> {
+        let oldest = self.classes.iter().filter_map(|class| class.oldest(&self.jobs)).min();
+        oldest.and_then(|(_, slot)| self.jobs.get(slot as usize)).map(|job| job.id)
+    }
+
     /// Adds a job behind those of the same priority and tenant.
     pub(crate) fn push_back(&mut self, job: JobId, bytes: usize, share: Share) -> Spot {
         self.insert(job, bytes, share, false)
@@ -194,7 +200,7 @@ impl Queue {
             return self.classes[highest].front();
         }
         let waiting =
-            self.classes.iter().filter_map(|class| Some((class.oldest(&self.jobs)?, class.front()?)));
+            self.classes.iter().filter_map(|class| Some((class.oldest(&self.jobs)?.0, class.front()?)));
         waiting.min().map(|(_, slot)| slot)
     }
 }

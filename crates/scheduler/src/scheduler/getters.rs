@@ -32,6 +32,11 @@ impl Scheduler {
         self.queue.len() + self.aside.len()
     }
 
+    /// Returns the oldest job of those that wait in the queue, and of those that wait aside.
+    pub fn oldest(&self) -> impl Iterator<Item = JobId> {
+        [self.queue.oldest(), self.aside.oldest()].into_iter().flatten()
+    }
+
     /// Returns the number of jobs that wait aside for a worker that has run none: their payloads have killed.
     #[must_use]
     pub fn set_apart(&self) -> usize {

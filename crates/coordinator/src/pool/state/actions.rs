@@ -48,9 +48,9 @@ impl State {
             Action::Refuse { .. } => {}
             Action::Start { worker, generation } => {
                 let number = self.numbers.fetch_add(1, Ordering::Relaxed);
-                let name = format!("{}-{number}", self.pool);
-                let mut slot = WorkerSlot::new(name, now, generation, self.shares).keeping(self.history);
-                (slot.number, slot.place) = (number, self.places.take());
+                let mut slot = WorkerSlot::new(&self.pool, number, now, generation, self.shares);
+                slot.place = self.places.take();
+                let slot = slot.keeping(self.history);
                 self.slots.insert(worker, slot);
                 effects.spawn.extend(self.makes.recipe(generation).map(|recipe| (worker, recipe)));
             }

@@ -60,6 +60,8 @@ pub(crate) struct State {
     pub(crate) schemas: Schemas,
     suspects: suspects::Suspects,
     makes: Generations,
+    /// Processor time of the workers that are dead.
+    pub(crate) spent: Duration,
     /// How the last worker ended that nobody had asked to end.
     pub(crate) last_death: String,
     pool: String,
@@ -88,6 +90,7 @@ impl State {
             suspects: suspects::Suspects::default(),
             pool: recipe.name.clone(),
             makes: Generations::new(recipe),
+            spent: Duration::ZERO,
             last_death: String::new(),
             keeps_sent,
             history: limits.save_history,
@@ -208,6 +211,12 @@ impl State {
         for slot in std::mem::take(&mut self.slots).into_values() {
             slot.kill_switch.kill();
         }
+    }
+
+    /// Returns the time since the oldest job was accepted that waits.
+    pub(crate) fn oldest(&self, now: Time) -> Option<Duration> {
+        let waiting = self.scheduler.oldest().filter_map(|job| self.entries.get(&job));
+        waiting.map(|entry| now.since(entry.accepted)).max()
     }
 
     /// Returns the worker of this name.

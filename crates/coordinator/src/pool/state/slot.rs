@@ -15,9 +15,8 @@ use std::sync::Arc;
 /// A worker, starting or serving.
 #[derive(Debug)]
 pub(crate) struct WorkerSlot {
-    /// Its name, never used twice.
+    /// Its name, never used twice: that of the pool, and its number.
     pub(crate) name: String,
-    /// The number in its name.
     pub(crate) number: u64,
     /// Its place on a page that shows the workers.
     pub(crate) place: u32,
@@ -88,10 +87,10 @@ pub(crate) enum Flush {
 
 impl WorkerSlot {
     /// Creates the slot of a worker that shares payloads of up to `shares` bytes.
-    pub(crate) fn new(name: String, started: Time, generation: Generation, shares: usize) -> Self {
+    pub(crate) fn new(pool: &str, number: u64, started: Time, generation: Generation, shares: usize) -> Self {
         Self {
-            name,
-            number: 0,
+            name: format!("{pool}-{number}"),
+            number,
             place: 0,
             kill_switch: Arc::default(),
             lines: None,

@@ -136,6 +136,7 @@ pub(crate) fn died(
     let reason = state.scheduler.reason(worker);
     report.ordered = reason == Some(Cause::Ordered) && report.exit.signal() == Some(SIGKILL);
     state.schemas.died(worker);
+    state.spent += report.cpu_time;
     let (mut events, mut context) = (Vec::new(), EventContext::default());
     for (job, told, health) in words.answers {
         context.results.push_back((job, told));

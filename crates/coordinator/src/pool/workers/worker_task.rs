@@ -258,6 +258,9 @@ fn died_unready(
     let slot = state.remove(worker)?;
     let reason = error.to_string();
     let killed_for = state.scheduler.reason(worker);
+    if let StartError::Died { report, .. } = error {
+        state.spent += report.cpu_time;
+    }
     if killed_for.is_none() {
         state.last_death.clone_from(&reason);
     }
