@@ -138,6 +138,7 @@ mod access;
 mod activity;
 mod answer;
 mod app;
+mod assets;
 mod backoff;
 mod base64;
 mod batch;
