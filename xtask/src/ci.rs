@@ -12,6 +12,7 @@ use crate::fuzz;
 use crate::journal::Journal;
 use crate::needs;
 use crate::package;
+use crate::page;
 use crate::sdk;
 use crate::test;
 use crate::vendor;
@@ -32,6 +33,7 @@ Usage: cargo xtask ci
   oldest    cargo check with the oldest supported toolchain, where it is installed
   fuzz      cargo xtask fuzz --seconds 20, where there is a C++ compiler
   tests     as cargo xtask test
+  page      as cargo xtask page, where Node.js is installed
   sdks      as cargo xtask sdk, where python3 and Node.js are installed
 
 No test may be skipped for a need that this machine meets, or that PROCPOOL_REQUIRE names.
@@ -57,6 +59,7 @@ pub(crate) fn run() -> Result<(), Error> {
     if let Err(error) = test::all(&mut journal, &[], Some(&required)) {
         eprintln!("xtask: {error}");
     }
+    page::in_ci(&mut journal);
     sdk::in_ci(&mut journal);
     journal.finish()
 }

@@ -39,7 +39,10 @@ export async function call(method, path, { body, type = 'application/json', head
   return { status: response.status, headers: response.headers, value, text };
 }
 
-/** @param {string} path */
+/**
+ * @param {string} path
+ * @returns {Promise<any>}
+ */
 export async function get(path, options = {}) {
   return (await call('GET', path, options)).value;
 }
@@ -47,6 +50,7 @@ export async function get(path, options = {}) {
 /**
  * Returns what `get` does, or `undefined` where this server has no such route or the thing is gone.
  * @param {string} path
+ * @returns {Promise<any>}
  */
 export async function optional(path, options = {}) {
   try {

@@ -63,6 +63,10 @@ export function Cells({ pool, now, filter, chosen, choose, act }) {
     const area = canvas.current?.getBoundingClientRect();
     return area && layout.slotAt(event.clientX - area.left, event.clientY - area.top);
   };
+  const focus = () => {
+    setFocus(true);
+    if (at === undefined) setAt(0);
+  };
   const press = (event) => {
     const slot = at ?? 0;
     const step = { ...KEYS, ArrowUp: -layout.columns, ArrowDown: layout.columns }[event.key];
@@ -87,7 +91,7 @@ export function Cells({ pool, now, filter, chosen, choose, act }) {
       aria-label=${`Workers of ${pool.name}: ${summary(pool)}. Arrow keys move, Enter opens.`}
       data-pool=${pool.name}
       onKeyDown=${press}
-      onFocus=${() => (setFocus(true), at === undefined && setAt(0))}
+      onFocus=${focus}
       onBlur=${() => setFocus(false)}
       onMouseMove=${(event) => setAt(slotUnder(event))}
       onMouseLeave=${() => !hasFocus && setAt(undefined)}
@@ -132,7 +136,9 @@ function describe(pool, slot, now) {
   if (letter === '.' || !name) return `place ${slot}: no worker`;
   const job = pool.longest.get(slot);
   const busy = job && letter === 'b' ? ` for ${(job.since / 1000).toFixed(1)} s` : '';
-  const died = pool.diedAt.has(slot) ? `, another died here ${Math.round((now - pool.diedAt.get(slot)) / 1000)} s ago` : '';
+  const died = pool.diedAt.has(slot)
+    ? `, another died here ${Math.round((now - pool.diedAt.get(slot)) / 1000)} s ago`
+    : '';
   return `${name} · pid ${worker?.pid || '?'} · ${NAMES[letter]}${busy}${died}`;
 }
 

@@ -48,7 +48,12 @@ function ago(seconds) {
  */
 function options(width, marks) {
   const colour = colours();
-  const axis = { stroke: colour.muted, grid: { stroke: colour.line, width: 1 }, ticks: { show: false }, font: '10px ui-monospace, monospace' };
+  const axis = {
+    stroke: colour.muted,
+    grid: { stroke: colour.line, width: 1 },
+    ticks: { show: false },
+    font: '10px ui-monospace, monospace',
+  };
   return {
     width,
     height: HEIGHT,
@@ -61,7 +66,13 @@ function options(width, marks) {
       queue: { range: (_, __, max) => [0, Math.max(4, max * 1.15)] },
     },
     axes: [
-      { ...axis, size: 18, gap: 2, space: 60, values: (plot, ticks) => ticks.map((it) => ago(plot.scales.x.max - it)) },
+      {
+        ...axis,
+        size: 18,
+        gap: 2,
+        space: 60,
+        values: (plot, ticks) => ticks.map((it) => ago(plot.scales.x.max - it)),
+      },
       { ...axis, size: 38, gap: 4, space: 28 },
     ],
     series: [

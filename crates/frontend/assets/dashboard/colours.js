@@ -1,6 +1,20 @@
 // The colours of canvases, which come from the style sheet, so that light and dark are one place.
 
-const NAMES = ['busy', 'busy-bar', 'idle', 'starting', 'stopping', 'retiring', 'empty', 'death', 'text', 'muted', 'line', 'accent', 'panel'];
+const NAMES = [
+  'busy',
+  'busy-bar',
+  'idle',
+  'starting',
+  'stopping',
+  'retiring',
+  'empty',
+  'death',
+  'text',
+  'muted',
+  'line',
+  'accent',
+  'panel',
+];
 
 /** @type {Record<string, string> | undefined} */
 let cached;

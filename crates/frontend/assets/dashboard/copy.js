@@ -11,7 +11,7 @@ export function Command({ text, label }) {
     } catch {
       // Without TLS there is no clipboard; the selection has it all the same.
       const range = document.createRange();
-      range.selectNodeContents(document.getElementById(id));
+      range.selectNodeContents(/** @type {HTMLElement} */ (document.getElementById(id)));
       getSelection()?.removeAllRanges();
       getSelection()?.addRange(range);
     }
@@ -21,7 +21,7 @@ export function Command({ text, label }) {
   const [id] = useState(() => `command-${Math.random().toString(36).slice(2)}`);
   return html`<div class="command">
     ${label && html`<span class="muted">${label}</span>`}
-    <code id=${id}>${text}</code>
+    <code id=${id} tabindex="0">${text}</code>
     <button class="plain" onClick=${copy} aria-label=${`Copy ${label ?? 'the command'}`}>
       ${isCopied ? 'copied' : 'copy'}
     </button>

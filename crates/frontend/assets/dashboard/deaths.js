@@ -1,7 +1,8 @@
 // The wall of deaths: those that the server remembers, in groups of one signature where it knows them.
 
-import { ago } from './format.js';
 import { showsDeath } from './find.js';
+import { ago } from './format.js';
+import { grouped, title } from './groups.js';
 import { html, useState } from './preact.js';
 
 const SHOWN = 12;
@@ -16,9 +17,10 @@ export function Deaths({ deaths, now, filter, open }) {
   const shown = isLong ? groups : groups.slice(0, SHOWN);
   return html`<section class="panel" aria-labelledby="deaths">
     <header><h2 id="deaths">Deaths</h2><span class="muted">${deaths.length > 0 && `${deaths.length} remembered`}</span></header>
-    ${groups.length === 0
-      ? html`<p class="empty">${deaths.length === 0 ? 'No worker has died. Calm seas.' : 'No death is shown by this filter.'}</p>`
-      : html`<ul class="rows deaths">
+    ${
+      groups.length === 0
+        ? html`<p class="empty">${deaths.length === 0 ? 'No worker has died. Calm seas.' : 'No death is shown by this filter.'}</p>`
+        : html`<ul class="rows deaths">
           ${shown.map(
             ({ newest, count, payloads }) => html`<li key=${newest.group ?? newest.worker}>
               <button class="row" onClick=${() => open(newest)}>
@@ -31,26 +33,8 @@ export function Deaths({ deaths, now, filter, open }) {
               </button>
             </li>`,
           )}
-        </ul>`}
+        </ul>`
+    }
     ${groups.length > SHOWN && html`<button class="plain more" onClick=${() => setLong(!isLong)}>${isLong ? 'fewer' : `${groups.length - SHOWN} more`}</button>`}
   </section>`;
-}
-
-/** @param {import('./model.js').Death[]} deaths the newest first */
-export function grouped(deaths) {
-  /** @type {Map<string, {newest: import('./model.js').Death, count: number, of: Set<string>}>} */
-  const groups = new Map();
-  for (const death of deaths) {
-    const key = `${death.pool}\n${death.group ?? death.worker}`;
-    const group = groups.get(key) ?? { newest: death, count: 0, of: new Set() };
-    group.count += 1;
-    if (death.payload?.fingerprint) group.of.add(death.payload.fingerprint);
-    groups.set(key, group);
-  }
-  return [...groups.values()].map(({ newest, count, of }) => ({ newest, count, payloads: of.size }));
-}
-
-/** @param {import('./model.js').Death} death */
-export function title(death) {
-  return death.signature ?? death.signal_name ?? death.cause ?? 'a worker is gone';
 }

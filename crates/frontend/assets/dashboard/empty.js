@@ -20,9 +20,11 @@ export function Waiting({ connection }) {
 /** @param {{hasFilter: boolean, clear: () => void}} props */
 export function NoPools({ hasFilter, clear }) {
   return html`<div class="whole">
-    ${hasFilter
-      ? html`<p>No pool is shown by this filter.</p><button class="order" onClick=${clear}>Clear the filter</button>`
-      : html`<p>This server has no pools that you may see.</p><p class="muted">A pool is a section of the configuration:</p><pre>[pools.fib]
-worker = "procpool-fib"</pre>`}
+    ${
+      hasFilter
+        ? html`<p>No pool is shown by this filter.</p><button class="order" onClick=${clear}>Clear the filter</button>`
+        : html`<p>This server has no pools that you may see.</p><p class="muted">A pool is a section of the configuration:</p><pre>[pools.fib]
+worker = "procpool-fib"</pre>`
+    }
   </div>`;
 }

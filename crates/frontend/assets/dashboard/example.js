@@ -28,7 +28,10 @@ export function example(schema, root = schema, depth = 0) {
     }
     case 'integer':
     case 'number':
-      return Math.max(schema.minimum ?? 0, schema.exclusiveMinimum === undefined ? 0 : schema.exclusiveMinimum + 1);
+      return Math.max(
+        schema.minimum ?? 0,
+        schema.exclusiveMinimum === undefined ? 0 : schema.exclusiveMinimum + 1,
+      );
     case 'string':
       return '';
     case 'boolean':

@@ -10,7 +10,9 @@ export const MOST = 4096;
 export function grid(width, places) {
   const pitch = places <= 24 ? 34 : places <= 96 ? 24 : places <= 1200 ? 15 : 10;
   const gap = pitch >= 24 ? 5 : pitch >= 15 ? 3 : 2;
-  const columns = Math.max(1, Math.floor((width + gap) / pitch));
+  // Room for the frame around a cell at the edge.
+  const edge = Math.ceil(gap / 2);
+  const columns = Math.max(1, Math.floor((width - 2 * edge + gap) / pitch));
   const rows = Math.max(1, Math.ceil(places / columns));
   return {
     pitch,
@@ -18,16 +20,19 @@ export function grid(width, places) {
     side: pitch - gap,
     columns,
     rows,
-    width: columns * pitch - gap,
-    height: rows * pitch - gap,
+    width: columns * pitch - gap + 2 * edge,
+    height: rows * pitch - gap + 2 * edge,
     /** @param {number} slot */
-    at: (slot) => ({ x: (slot % columns) * pitch, y: Math.floor(slot / columns) * pitch }),
+    at: (slot) => ({
+      x: edge + (slot % columns) * pitch,
+      y: edge + Math.floor(slot / columns) * pitch,
+    }),
     /**
      * @param {number} x
      * @param {number} y
      */
     slotAt: (x, y) => {
-      const [column, row] = [Math.floor(x / pitch), Math.floor(y / pitch)];
+      const [column, row] = [Math.floor((x - edge) / pitch), Math.floor((y - edge) / pitch)];
       const slot = row * columns + column;
       return column >= 0 && column < columns && slot >= 0 && slot < places ? slot : undefined;
     },

@@ -16,7 +16,19 @@ const CONNECTION = {
  *   setFind: (text: string) => void, unknown: string[], session: import('./session.js').Session | undefined,
  *   signIn: () => void, signOut: () => void, help: () => void, turn: () => void}} props
  */
-export function Header({ model, deaths, connection, find, setFind, unknown, session, signIn, signOut, help, turn }) {
+export function Header({
+  model,
+  deaths,
+  connection,
+  find,
+  setFind,
+  unknown,
+  session,
+  signIn,
+  signOut,
+  help,
+  turn,
+}) {
   const pools = [...model.pools.values()];
   const sum = (of) => pools.reduce((all, pool) => all + of(pool), 0);
   const busy = sum((pool) => pool.counts.b);
@@ -51,9 +63,11 @@ export function Header({ model, deaths, connection, find, setFind, unknown, sess
       <span id="find-problem" class="hidden" role="status">${unknown.length > 0 ? `there is no ${unknown.join(', ')}` : ''}</span>
       <button class="plain" onClick=${turn} aria-label="Light or dark" title="Light or dark">◐</button>
       <button class="plain" onClick=${help} aria-label="Keys and shapes" title="Keys and shapes">?</button>
-      ${session?.signed_in
-        ? html`<button class="plain" onClick=${signOut} title=${`May: ${session.scopes.join(', ')}`}>${session.name} · sign out</button>`
-        : session?.needs_token && html`<button class="plain" onClick=${signIn}>sign in</button>`}
+      ${
+        session?.signed_in
+          ? html`<button class="plain" onClick=${signOut} title=${`May: ${session.scopes.join(', ')}`}>${session.name} · sign out</button>`
+          : session?.needs_token && html`<button class="plain" onClick=${signIn}>sign in</button>`
+      }
     </div>
   </header>`;
 }

@@ -1,8 +1,8 @@
 // The keys of the page, and what the shapes mean.
 
-import { paint } from './paint.js';
-import { colours } from './colours.js';
 import { prepare } from './canvas.js';
+import { colours } from './colours.js';
+import { paint } from './paint.js';
 import { Pane, Part } from './pane.js';
 import { html, useEffect, useRef } from './preact.js';
 import { NAMES } from './states.js';
@@ -25,7 +25,9 @@ export function HelpPane({ close }) {
     <${Part} title="Keys"><dl class="keys">${KEYS.map(([key, what]) => html`<div><dt><kbd>${key}</kbd></dt><dd>${what}</dd></div>`)}</dl><//>
     <${Part} title="A worker">
       <ul class="shapes">
-        ${Object.entries(NAMES).filter(([letter]) => letter !== '?').map(([letter, name]) => html`<li><${Shape} letter=${letter} /> ${name}</li>`)}
+        ${Object.entries(NAMES)
+          .filter(([letter]) => letter !== '?')
+          .map(([letter, name]) => html`<li><${Shape} letter=${letter} /> ${name}</li>`)}
         <li><${Shape} letter="b" since=${20_000} /> busy for long: the bar grows from 10 ms to 10 minutes</li>
         <li><${Shape} letter="i" isOld /> of an older executable</li>
         <li><${Shape} letter="s" died=${1} /> one died here in the last 10 seconds</li>
@@ -39,7 +41,15 @@ export function HelpPane({ close }) {
 function Shape({ letter, since, isOld = false, died = 0 }) {
   const canvas = useRef(/** @type {HTMLCanvasElement | null} */ (null));
   useEffect(() => {
-    if (canvas.current) paint(prepare(canvas.current, 18, 18), 1, 1, 16, { letter, since, isOld, died, isDim: false }, colours());
+    if (canvas.current)
+      paint(
+        prepare(canvas.current, 18, 18),
+        1,
+        1,
+        16,
+        { letter, since, isOld, died, isDim: false },
+        colours(),
+      );
   });
   return html`<canvas ref=${canvas} aria-hidden="true"></canvas>`;
 }

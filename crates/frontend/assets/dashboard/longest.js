@@ -15,12 +15,16 @@ const SHORT = 500;
  */
 export function Longest({ pools, may, choose }) {
   const jobs = pools.flatMap((pool) => [...pool.longest].map(([slot, it]) => ({ pool, slot, ...it })));
-  const shown = jobs.filter((it) => it.since >= SHORT).toSorted((a, b) => b.since - a.since).slice(0, SHOWN);
+  const shown = jobs
+    .filter((it) => it.since >= SHORT)
+    .toSorted((a, b) => b.since - a.since)
+    .slice(0, SHOWN);
   return html`<section class="panel" aria-labelledby="longest">
     <header><h2 id="longest">Running longest</h2></header>
-    ${shown.length === 0
-      ? html`<p class="empty">No job has been running for more than half a second.</p>`
-      : html`<ul class="rows">
+    ${
+      shown.length === 0
+        ? html`<p class="empty">No job has been running for more than half a second.</p>`
+        : html`<ul class="rows">
           ${shown.map(({ pool, slot, since, job }) => {
             const worker = pool.workerName(slot) ?? `place ${slot}`;
             return html`<li key=${job}>
@@ -30,6 +34,7 @@ export function Longest({ pools, may, choose }) {
               ${may('submit') && html`<${Order} label="Cancel" confirm="Cancel it?" run=${() => orders.cancel(job)} title=${`job ${job}`} />`}
             </li>`;
           })}
-        </ul>`}
+        </ul>`
+    }
   </section>`;
 }

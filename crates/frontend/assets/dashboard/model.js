@@ -43,10 +43,13 @@ export class Pool {
     this.rate = 0;
     /** @type {{t: number, done: number}[]} */
     this.recent = [];
-    this.history = { t: /** @type {number[]} */ ([]), rate: [], queued: [], busy: [], run: [] };
+    /** @type {Record<'t' | 'rate' | 'queued' | 'busy' | 'run', (number | null)[]>} */
+    this.history = { t: [], rate: [], queued: [], busy: [], run: [] };
     /** The states of each place over the last minute: TRACE letters a place, in a ring. */
     this.trace = new Uint8Array(0);
     this.ticks = 0;
+    /** Whether the seconds before the page were asked for. */
+    this.isRecalled = false;
   }
 
   /** @returns {Record<string, number>} */
@@ -72,7 +75,9 @@ export class Pool {
 
   /** @param {string} name */
   slotOf(name) {
-    const at = this.workers.findIndex((worker, slot) => worker && this.letter(slot) !== '.' && `${this.name}-${worker.number}` === name);
+    const at = this.workers.findIndex(
+      (worker, slot) => worker && this.letter(slot) !== '.' && `${this.name}-${worker.number}` === name,
+    );
     return at < 0 ? undefined : at;
   }
 }
@@ -102,6 +107,32 @@ export class Model {
   }
 
   /**
+   * Puts the seconds before the page was there in front of a pool's history.
+   * @param {string} name
+   * @param {any} past
+   */
+  recall(name, past) {
+    const pool = this.pools.get(name);
+    if (!pool || !past) return;
+    const { history } = pool;
+    const first = history.t[0] ?? Number.POSITIVE_INFINITY;
+    const columns = {
+      rate: past.finished,
+      queued: past.queued,
+      busy: past.busy,
+      run: past.run_p99_us?.map((it) => it && it / 1000),
+    };
+    const seconds = past.finished
+      .map((_, at) => at)
+      .filter((at) => past.start + at < first)
+      .slice(-HISTORY);
+    history.t.unshift(...seconds.map((at) => past.start + at));
+    for (const [column, values] of Object.entries(columns)) {
+      history[column].unshift(...seconds.map((at) => values?.[at] ?? null));
+    }
+  }
+
+  /**
    * @param {boolean} isSnapshot
    * @param {any} data
    */
@@ -122,7 +153,8 @@ export class Model {
   #death({ t, ...death }) {
     this.deaths.unshift({ at: t, ...death });
     this.deaths.length = Math.min(this.deaths.length, RARE);
-    if (death.slot !== null && death.slot !== undefined) this.pools.get(death.pool)?.diedAt.set(death.slot, t);
+    if (death.slot !== null && death.slot !== undefined)
+      this.pools.get(death.pool)?.diedAt.set(death.slot, t);
   }
 
   /** @param {any} data */

@@ -60,7 +60,11 @@ export const orders = {
   kill: (worker) => order(`Killed ${worker}`, 'DELETE', `/v1/workers/${encodeURIComponent(worker)}?how=kill`),
   /** @param {string} worker */
   retire: (worker) =>
-    order(`${worker} retires after its job`, 'DELETE', `/v1/workers/${encodeURIComponent(worker)}?how=retire`),
+    order(
+      `${worker} retires after its job`,
+      'DELETE',
+      `/v1/workers/${encodeURIComponent(worker)}?how=retire`,
+    ),
   /** @param {string} pool */
   pause: (pool) => order(`${pool} is paused`, 'POST', `/v1/pools/${encodeURIComponent(pool)}/pause`),
   /** @param {string} pool */

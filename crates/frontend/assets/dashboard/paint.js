@@ -60,7 +60,15 @@ export function paint(context, x, y, side, cell, colour) {
       break;
     case 'r':
       stroke('retiring');
-      line(context, x + side * 0.25, y + side * 0.75, x + side * 0.75, y + side * 0.25, colour.retiring, side / 10);
+      line(
+        context,
+        x + side * 0.25,
+        y + side * 0.75,
+        x + side * 0.75,
+        y + side * 0.25,
+        colour.retiring,
+        side / 10,
+      );
       break;
     default:
       context.fillStyle = colour.empty;

@@ -13,14 +13,14 @@ export function Pane({ title, close, children, badge }) {
   const press = (event) => {
     if (event.key === 'Escape') close();
   };
-  return html`<aside class="pane" ref=${pane} tabindex="-1" role="dialog" aria-label=${title} onKeyDown=${press}>
-    <header>
+  return html`<div class="pane" ref=${pane} tabindex="-1" role="dialog" aria-label=${title} onKeyDown=${press}>
+    <div class="pane-head">
       <h2>${title}</h2>
       ${badge}
       <button class="plain close" aria-label="Close" onClick=${close}>×</button>
-    </header>
-    <div class="pane-body">${children}</div>
-  </aside>`;
+    </div>
+    <div class="pane-body" tabindex="0">${children}</div>
+  </div>`;
 }
 
 /** @param {{title: string, children: any}} props */

@@ -22,7 +22,8 @@ export function PoolPanel({ pool, model, filter, may, chosen, choose, act, runJo
   const [view, setView] = useState(/** @type {'cells' | 'table' | 'timeline'} */ ('cells'));
   const shown = pool.states.length > MOST ? 'table' : view;
   const slot = chosen?.pool === pool.name ? chosen.slot : undefined;
-  const tab = (name, label) => html`<button class="tab" aria-pressed=${shown === name} onClick=${() => setView(name)}>${label}</button>`;
+  const tab = (name, label) =>
+    html`<button class="tab" aria-pressed=${shown === name} onClick=${() => setView(name)}>${label}</button>`;
   return html`<section class="panel pool" aria-labelledby=${`pool-${pool.name}`} data-pool=${pool.name}>
     <header>
       <h2 id=${`pool-${pool.name}`}>${pool.name}</h2>
@@ -54,7 +55,7 @@ function Badges({ pool }) {
     cfg.draining && ['warn', 'draining'],
     cfg.reloading && ['info', 'reloading'],
     cfg.breaker_open && ['bad', 'breaker open'],
-  ].filter(Boolean);
+  ].filter((it) => Array.isArray(it));
   return html`<span class="badges">
     ${badges.map(([kind, text]) => html`<span class=${`badge ${kind}`}>${text}</span>`)}
     ${cfg.generation > 0 && html`<span class="badge" title="generation of the executable">gen ${cfg.generation}</span>`}
@@ -68,9 +69,11 @@ function PoolOrders({ pool }) {
   if (isResizing && cfg) return html`<${Resize} pool=${name} cfg=${cfg} done=${() => setResizing(false)} />`;
   const isHeld = cfg?.paused || cfg?.draining;
   return html`
-    ${isHeld
-      ? html`<${Order} label="Resume" run=${() => orders.resume(name)} />`
-      : html`<${Order} label="Pause" confirm="Pause it?" run=${() => orders.pause(name)} />`}
+    ${
+      isHeld
+        ? html`<${Order} label="Resume" run=${() => orders.resume(name)} />`
+        : html`<${Order} label="Pause" confirm="Pause it?" run=${() => orders.pause(name)} />`
+    }
     <button class="order" onClick=${() => setResizing(true)}>Resize</button>
     <${Order} label="Reload" confirm="Reload it?" run=${() => orders.reload(name)} title="Starts the executable that is in place now, one worker at a time" />
   `;
@@ -101,8 +104,10 @@ function Figures({ pool, model }) {
       <div><dt>jobs / s</dt><dd>${rate(pool.rate)}</dd></div>
       <div>
         <dt>queue</dt>
-        <dd>${count(pool.queued)}<span class="muted"> / ${count(limit)}</span></dd>
-        <meter class=${part > 0.8 ? 'high' : ''} min="0" max="1" value=${part} aria-label="part of the queue in use"></meter>
+        <dd>
+          ${count(pool.queued)}<span class="muted"> / ${count(limit)}</span>
+          <meter class=${part > 0.8 ? 'high' : ''} min="0" max="1" value=${part} aria-label="part of the queue in use"></meter>
+        </dd>
       </div>
       <div><dt>run p50 / p99</dt><dd>${micros(pool.run[0])}<span class="muted"> / </span>${micros(pool.run[1])}</dd></div>
       <div><dt>wait p99</dt><dd>${micros(pool.wait[1])}</dd></div>

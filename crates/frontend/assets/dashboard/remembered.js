@@ -10,8 +10,8 @@ export function remembered(heard, kept) {
   const deaths = new Map();
   for (const death of heard) deaths.set(death.worker, death);
   for (const death of kept) {
-    const worker = death.worker ?? death.report?.worker;
-    const at = Date.parse(death.time ?? death.at) || 0;
+    const { worker } = death;
+    const at = Date.parse(death.time) || 0;
     deaths.set(worker, { slot: null, ...deaths.get(worker), ...death, worker, at });
   }
   return [...deaths.values()].toSorted((a, b) => b.at - a.at);

@@ -17,10 +17,15 @@ export function RunPane({ pool, close }) {
   const [end, setEnd] = useState(/** @type {any} */ (undefined));
   const [isRunning, setRunning] = useState(false);
   useEffect(() => {
-    get(`/v1/pools/${encodeURIComponent(pool)}`).then(({ schemas }) => {
-      setSchema(schemas?.input ?? null);
-      setInput((now) => now || JSON.stringify(schemas?.input ? example(schemas.input) : null, undefined, 2));
-    }, () => setSchema(null));
+    get(`/v1/pools/${encodeURIComponent(pool)}`).then(
+      ({ schemas }) => {
+        setSchema(schemas?.input ?? null);
+        setInput(
+          (now) => now || JSON.stringify(schemas?.input ? example(schemas.input) : null, undefined, 2),
+        );
+      },
+      () => setSchema(null),
+    );
   }, [pool]);
   const mistake = mistakeOf(input);
   const submit = async (event) => {
@@ -31,8 +36,11 @@ export function RunPane({ pool, close }) {
     try {
       const { text, headers } = await call('POST', path, { body: input });
       setEnd({ text, job: headers.get('job-id'), took: performance.now() - began });
-    } catch (error) {
-      setEnd({ problem: error instanceof ApiError ? (error.problem ?? error.message) : String(error), took: performance.now() - began });
+    } catch (/** @type {any} */ error) {
+      setEnd({
+        problem: error instanceof ApiError ? (error.problem ?? error.message) : String(error),
+        took: performance.now() - began,
+      });
     }
     setRunning(false);
   };
@@ -70,7 +78,7 @@ function mistakeOf(input) {
   try {
     JSON.parse(input || 'null');
     return '';
-  } catch (error) {
+  } catch (/** @type {any} */ error) {
     return error.message;
   }
 }

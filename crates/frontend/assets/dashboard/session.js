@@ -26,8 +26,12 @@ export function SignIn({ done, cancel }) {
     try {
       await call('POST', '/v1/session', { headers: { authorization: `Bearer ${token}` } });
       done();
-    } catch (error) {
-      setProblem(error instanceof ApiError && error.status === 401 ? 'The server does not know this token.' : String(error.message));
+    } catch (/** @type {any} */ error) {
+      setProblem(
+        error instanceof ApiError && error.status === 401
+          ? 'The server does not know this token.'
+          : String(error.message),
+      );
     }
   };
   return html`<main class="sign-in">

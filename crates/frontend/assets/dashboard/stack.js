@@ -5,7 +5,8 @@ import { html } from './preact.js';
 /** @param {{stack: any}} props */
 export function Stack({ stack }) {
   const threads = stack?.threads ?? (stack?.frames ? [stack] : []);
-  if (threads.length === 0) return html`<p class="muted">${stack?.note ?? stack?.missing ?? 'There is no stack.'}</p>`;
+  if (threads.length === 0)
+    return html`<p class="muted">${stack?.note ?? stack?.missing ?? 'There is no stack.'}</p>`;
   return html`<div class="stack">
     ${threads.map(
       (thread) => html`<div>
@@ -20,5 +21,7 @@ export function Stack({ stack }) {
 /** @param {any} frame */
 function where(frame) {
   if (frame.file) return `${frame.file.split('/').slice(-2).join('/')}${frame.line ? `:${frame.line}` : ''}`;
-  return frame.module ? `${frame.module.split('/').at(-1)}${frame.offset === undefined ? '' : `+${frame.offset}`}` : '';
+  return frame.module
+    ? `${frame.module.split('/').at(-1)}${frame.offset === undefined ? '' : `+${frame.offset}`}`
+    : '';
 }

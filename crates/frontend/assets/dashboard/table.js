@@ -1,7 +1,7 @@
 // The workers of a pool as a table: for screen readers, and for pools with more workers than cells can show.
 
-import { duration } from './format.js';
 import { showsWorker } from './find.js';
+import { duration } from './format.js';
 import { html, useState } from './preact.js';
 import { NAMES } from './states.js';
 
@@ -38,10 +38,13 @@ export function Table({ pool, now, filter, choose }) {
       </tbody>
     </table>
     ${slots.length === 0 && html`<p class="empty">No worker is shown by this filter.</p>`}
-    ${pages > 1 && html`<nav class="pages" aria-label="Pages">
+    ${
+      pages > 1 &&
+      html`<nav class="pages" aria-label="Pages">
       <button class="plain" disabled=${first === 0} onClick=${() => setPage(first / PAGE - 1)}>‹ before</button>
       <span class="muted">${first + 1}–${Math.min(first + PAGE, slots.length)} of ${slots.length}</span>
       <button class="plain" disabled=${first + PAGE >= slots.length} onClick=${() => setPage(first / PAGE + 1)}>next ›</button>
-    </nav>`}
+    </nav>`
+    }
   </div>`;
 }

@@ -45,11 +45,18 @@ export function Timeline({ pool, model, choose }) {
  */
 function rowsOf(pool, model) {
   const recent = model.deaths.filter((it) => it.pool === pool.name && model.at - it.at < MINUTE);
-  const rows = new Set([...pool.longest.keys(), ...recent.map((it) => it.slot)]);
-  for (let slot = 0; rows.size < Math.min(MOST_ROWS, pool.states.length) && slot < pool.states.length; slot += 1) {
+  const rows = new Set([
+    ...pool.longest.keys(),
+    ...recent.map((it) => it.slot).filter((it) => typeof it === 'number'),
+  ]);
+  for (
+    let slot = 0;
+    rows.size < Math.min(MOST_ROWS, pool.states.length) && slot < pool.states.length;
+    slot += 1
+  ) {
     rows.add(slot);
   }
-  return [...rows].filter((it) => it !== null && it !== undefined).slice(0, MOST_ROWS).toSorted((a, b) => a - b);
+  return [...rows].slice(0, MOST_ROWS).toSorted((a, b) => a - b);
 }
 
 /**

@@ -1,7 +1,7 @@
 // Short notes at the edge of the page: what an order did, and the line that does the same in a shell.
 
-import { html, useEffect, useState } from './preact.js';
 import { Command } from './copy.js';
+import { html, useEffect, useState } from './preact.js';
 
 /** @type {{id: number, text: string, command?: string, isError: boolean}[]} */
 let notes = [];

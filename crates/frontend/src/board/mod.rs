@@ -5,6 +5,8 @@
 //! `viewer` the life of one stream.
 
 mod changes;
+#[cfg(test)]
+mod counting;
 mod deaths;
 mod encode;
 mod frame;

@@ -193,49 +193,8 @@ fn now() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use procpool_protocol::engine::{
-        BoxFuture, PoolSample, PoolSchemas, PoolStatus, Quarantine, Reloaded, WorkerStatus,
-    };
-    use std::sync::atomic::AtomicUsize;
+    use crate::board::counting::Counting;
     use tokio::time::sleep;
-
-    /// Counts how often it is looked at.
-    #[derive(Default)]
-    struct Counting(AtomicUsize);
-
-    impl Admin for Counting {
-        fn sample(&self, samples: &mut Vec<PoolSample>) {
-            self.0.fetch_add(1, Relaxed);
-            *samples = vec![PoolSample::new("fib")];
-        }
-        fn pools(&self) -> Vec<PoolStatus> {
-            Vec::new()
-        }
-        fn workers(&self, _: &str) -> Option<Vec<WorkerStatus>> {
-            None
-        }
-        fn schemas(&self, _: &str) -> Option<Arc<PoolSchemas>> {
-            None
-        }
-        fn reload(&self, _: &str) -> BoxFuture<'_, Reloaded> {
-            Box::pin(async { None })
-        }
-        fn set_paused(&self, _: &str, _: bool) -> Option<()> {
-            None
-        }
-        fn quarantine(&self, _: &str) -> Option<Quarantine> {
-            None
-        }
-        fn clear_quarantine(&self, _: &str, _: Option<&str>) -> Option<usize> {
-            None
-        }
-    }
-
-    impl Counting {
-        fn looks(&self) -> usize {
-            self.0.load(Relaxed)
-        }
-    }
 
     #[tokio::test(start_paused = true)]
     async fn the_pools_are_looked_at_once_for_all_viewers_and_not_at_all_without_them() {
