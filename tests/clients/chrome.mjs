@@ -59,7 +59,11 @@ export async function launch() {
     for (const domain of ["Page", "Runtime", "Log", "Network"]) await page.ask(`${domain}.enable`);
     await page.ask("Emulation.setDeviceMetricsOverride", { width, height, deviceScaleFactor: phone ? 2 : 1, mobile: phone });
     await page.ask("Emulation.setEmulatedMedia", {
-      features: [{ name: "prefers-color-scheme", value: dark ? "dark" : "light" }],
+      // What moves is looked at when it has arrived.
+      features: [
+        { name: "prefers-color-scheme", value: dark ? "dark" : "light" },
+        { name: "prefers-reduced-motion", value: "reduce" },
+      ],
     });
     return page;
   };
