@@ -47,13 +47,13 @@ export function Cells({ pool, now, filter, chosen, choose, act }) {
       if (drawn.current.cells[slot] === text) continue;
       drawn.current.cells[slot] = text;
       const { x, y } = layout.at(slot);
-      const { side, gap } = layout;
-      context.clearRect(x - gap / 2, y - gap / 2, side + gap, side + gap);
+      const { side, edge } = layout;
+      context.clearRect(x - edge, y - edge, side + 2 * edge, side + 2 * edge);
       paint(context, x, y, side, cell, colour);
       if (isMarked) {
         context.strokeStyle = colour.text;
         context.lineWidth = 1.5;
-        context.strokeRect(x - gap / 2 + 0.75, y - gap / 2 + 0.75, side + gap - 1.5, side + gap - 1.5);
+        context.strokeRect(x - edge + 0.75, y - edge + 0.75, side + 2 * edge - 1.5, side + 2 * edge - 1.5);
       }
     }
   });

@@ -11,12 +11,13 @@ export function grid(width, places) {
   const pitch = places <= 24 ? 34 : places <= 96 ? 24 : places <= 1200 ? 15 : 10;
   const gap = pitch >= 24 ? 5 : pitch >= 15 ? 3 : 2;
   // Room for the frame around a cell at the edge.
-  const edge = Math.ceil(gap / 2);
-  const columns = Math.max(1, Math.floor((width - 2 * edge + gap) / pitch));
+  const edge = Math.floor(gap / 2);
+  const columns = Math.max(1, Math.min(places, Math.floor((width - 2 * edge + gap) / pitch)));
   const rows = Math.max(1, Math.ceil(places / columns));
   return {
     pitch,
     gap,
+    edge,
     side: pitch - gap,
     columns,
     rows,
