@@ -13,6 +13,7 @@ use crate::journal::Journal;
 use crate::needs;
 use crate::openapi;
 use crate::package;
+use crate::page;
 use crate::sdk;
 use crate::test;
 use crate::vendor;
@@ -34,6 +35,7 @@ Usage: cargo xtask ci
   fuzz      cargo xtask fuzz --seconds 20, where there is a C++ compiler
   tests     as cargo xtask test
   openapi   as cargo xtask openapi, where python3 is installed
+  page      as cargo xtask page, where Node.js is installed
   sdks      as cargo xtask sdk, where python3 and Node.js are installed
 
 No test may be skipped for a need that this machine meets, or that PROCPOOL_REQUIRE names.
@@ -60,6 +62,7 @@ pub(crate) fn run() -> Result<(), Error> {
         eprintln!("xtask: {error}");
     }
     openapi::in_ci(&mut journal);
+    page::in_ci(&mut journal);
     sdk::in_ci(&mut journal);
     journal.finish()
 }

@@ -20,6 +20,7 @@ mod needs;
 mod openapi;
 mod os;
 mod package;
+mod page;
 mod run;
 mod sdk;
 mod skips;
@@ -47,8 +48,10 @@ Commands:
   openapi  validate the OpenAPI document, and test a server against it
   book     render the guide into target/book/
   package  pack every published crate and build it from its package
+  page     lint and check the scripts of the dashboard
   dist     pack each executable and the SDKs into dist/
   vendor   fetch the files of others that the server sends to browsers
+  screenshots  take the pictures of the dashboard anew
   help     print this
 
 `cargo xtask <COMMAND> --help` says more about one of them.";
@@ -90,6 +93,10 @@ fn dispatch(mut args: Vec<String>) -> Result<(), Error> {
         "book" => takes_nothing("book", &args).and_then(|()| book::run()),
         "package" if asks_for_help(&args) => say(package::HELP),
         "package" => takes_nothing("package", &args).and_then(|()| package::run()),
+        "page" if asks_for_help(&args) => say(page::HELP),
+        "page" => takes_nothing("page", &args).and_then(|()| page::check()),
+        "screenshots" if asks_for_help(&args) => say(page::PICTURES),
+        "screenshots" => takes_nothing("screenshots", &args).and_then(|()| page::pictures()),
         "dist" if asks_for_help(&args) => say(dist::HELP),
         "dist" => takes_nothing("dist", &args).and_then(|()| dist::run()),
         "vendor" if asks_for_help(&args) => say(vendor::HELP),

@@ -4,6 +4,7 @@
 //! fails instead of being skipped.
 
 use std::env;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use procpool_needs::{Need, REQUIRE};
@@ -92,6 +93,7 @@ fn is_met(need: Need) -> bool {
             is_there && says("chromium", &["--version"]).is_some()
         }
         Need::Promtool => says("promtool", &["--version"]).is_some(),
+        Need::Axe => Path::new("tests/clients/node_modules/axe-core/axe.min.js").exists(),
         Need::Leases => says("python3", &["-c", LEASE]).is_some(),
         Need::Disk => {
             let place = env::temp_dir().display().to_string();

@@ -140,6 +140,7 @@ mod access_log;
 mod activity;
 mod answer;
 mod app;
+mod assets;
 mod backoff;
 mod base64;
 mod batch;

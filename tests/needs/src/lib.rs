@@ -52,11 +52,13 @@ pub enum Need {
     Chromium,
     /// The tool promtool of Prometheus.
     Promtool,
+    /// The rules of axe-core about pages that everybody can use, in `tests/clients/node_modules`.
+    Axe,
 }
 
 impl Need {
     /// Every need.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Root,
         Self::Namespaces,
         Self::Cgroups,
@@ -75,6 +77,7 @@ impl Need {
         Self::EventSource,
         Self::Chromium,
         Self::Promtool,
+        Self::Axe,
     ];
 
     /// Returns its name in [`REQUIRE`] and in the list of skips.
@@ -99,6 +102,7 @@ impl Need {
             Self::EventSource => "eventsource",
             Self::Chromium => "chromium",
             Self::Promtool => "promtool",
+            Self::Axe => "axe",
         }
     }
 

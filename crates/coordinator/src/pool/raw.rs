@@ -17,8 +17,8 @@ use procpool_process::{
     Contract, EncodingAgreement, Recipe, StartError, opened, refuse_unnamed, refuse_unserved,
 };
 use procpool_protocol::engine::{
-    Accepted, JobLimits, PoolSample, PoolSchemas, PoolSettings, PoolStatus, Priority, Quarantine,
-    ReloadError, ReloadReport, WorkerStatus,
+    Accepted, JobLimits, PoolSchemas, PoolSettings, PoolStatus, Priority, Quarantine, ReloadError,
+    ReloadReport, WorkerStatus,
 };
 use procpool_protocol::handshake::Mode;
 use procpool_protocol::{Encoding, JobError, JobId, Payload};
@@ -365,13 +365,6 @@ impl RawPool {
             return PoolStatus::new(&core.name, self.owner.workers.to_string());
         }
         super::status::pool(core, &self.owner.workers)
-    }
-
-    /// Copies the pool's state into `sample`. A fork copies nothing.
-    pub(crate) fn sample(&self, sample: &mut PoolSample) {
-        if self.core().is_here() {
-            super::sampling::sample(self.core(), sample);
-        }
     }
 
     /// Returns the schemas of the job's input and output, as a worker of the newest generation reports them.

@@ -2,6 +2,7 @@
 //! before, and the ids of the few jobs that are shown are fetched afterwards.
 
 use super::core::Core;
+use super::raw::RawPool;
 use super::state::State;
 use super::status::{self, public};
 use procpool_protocol::sample::{PoolSample, SampleFigures, WorkerSample};
@@ -14,8 +15,17 @@ type Running = (Duration, usize, Key);
 /// Room for workers that have started since the last sample.
 const SPARE: usize = 64;
 
+impl RawPool {
+    /// Copies the pool's state into `sample`. A fork copies nothing.
+    pub(crate) fn sample(&self, sample: &mut PoolSample) {
+        if self.core().is_here() {
+            copy(self.core(), sample);
+        }
+    }
+}
+
 /// Copies a pool into `sample`. Process ids are taken from the sample where it knows the worker.
-pub(crate) fn sample(core: &Core, sample: &mut PoolSample) {
+fn copy(core: &Core, sample: &mut PoolSample) {
     if sample.name != core.name {
         *sample = PoolSample::new(&core.name);
     }

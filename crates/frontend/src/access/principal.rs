@@ -60,7 +60,7 @@ impl Principal {
     }
 
     /// Returns who uses a server without tokens.
-    pub(super) fn anonymous() -> Self {
+    pub(crate) fn anonymous() -> Self {
         static ONE: LazyLock<Principal> =
             LazyLock::new(|| Principal::without_token(ANONYMOUS, Scopes::ANONYMOUS));
         ONE.clone()

@@ -4,17 +4,20 @@
 //! a snapshot at most. The names of its fields are short: it is sent four times a second.
 
 use super::changes::{self, Change, What};
+use super::deaths::Gone;
 use super::frame::{Frame, Picture, Piece, Rare};
 use super::states;
-use crate::sse;
-use procpool_protocol::engine::{PoolSample, SampleFigures, WorkerSample};
+use procpool_protocol::engine::{Death, PoolSample, SampleFigures, WorkerSample};
 use serde_json::{Value, json};
 use std::fmt::Write;
+use std::sync::Arc;
 
 /// Writes frames, one after the other.
 #[derive(Debug, Default)]
 pub(super) struct Encoder {
     before: Vec<PoolSample>,
+    /// Workers that are gone, until their deaths are reported.
+    gone: Gone,
     /// The number of the last frame.
     id: u64,
 }
@@ -22,19 +25,22 @@ pub(super) struct Encoder {
 impl Encoder {
     /// Returns an encoder whose frames have numbers after `id`.
     pub(super) fn after(id: u64) -> Self {
-        Self { before: Vec::new(), id }
+        Self { before: Vec::new(), gone: Gone::default(), id }
     }
 
     /// Returns the frame of these samples, which were taken `at` this number of milliseconds after the epoch, and the rare
-    /// events since the last call.
+    /// events since the last call. `reports` are the deaths that were reported since then, the newest first.
     pub(super) fn encode(
         &mut self,
         at: u64,
         samples: &[PoolSample],
+        reports: &[Arc<Death>],
         with_snapshot: bool,
     ) -> (Frame, Vec<Rare>) {
         let changes =
             if self.before.is_empty() { Vec::new() } else { changes::between(&self.before, samples) };
+        let mut rare = self.gone.told(at, &changes, reports);
+        rare.extend(changes.iter().filter_map(|change| marked(at, change)));
         self.id += 1;
         let before = |name: &str| self.before.iter().find(|it| it.name == name);
         let pieces = |of: &dyn Fn(&PoolSample) -> String| {
@@ -48,7 +54,7 @@ impl Encoder {
         };
         self.before.clear();
         self.before.extend_from_slice(samples);
-        (frame, changes.iter().map(|change| rare(at, change)).collect())
+        (frame, rare)
     }
 }
 
@@ -122,17 +128,15 @@ fn write_list(name: &str, items: impl Iterator<Item = String>, text: &mut String
     text.push(']');
 }
 
-fn rare(at: u64, Change { pool, what }: &Change) -> Rare {
-    let (name, data) = match what {
-        What::Death { place, number } => {
-            let worker = format!("{pool}-{number}");
-            ("death", json!({"t": at, "pool": pool, "slot": place, "worker": worker}))
-        }
+/// Returns the mark of a change on plots. A death is none.
+fn marked(at: u64, Change { pool, what }: &Change) -> Option<Rare> {
+    let data = match what {
+        What::Death { .. } => return None,
         What::Added => mark(at, pool, "added"),
         What::Removed => mark(at, pool, "removed"),
         What::Reload => mark(at, pool, "reload"),
         What::Generation(generation) => {
-            ("mark", json!({"t": at, "pool": pool, "what": "generation", "generation": generation}))
+            json!({"t": at, "pool": pool, "what": "generation", "generation": generation})
         }
         What::Breaker { is_open } => {
             mark(at, pool, if *is_open { "breaker_opened" } else { "breaker_closed" })
@@ -141,14 +145,14 @@ fn rare(at: u64, Change { pool, what }: &Change) -> Rare {
         What::Draining(draining) => mark(at, pool, if *draining { "draining" } else { "resumed" }),
         What::Limits { min, max, queue } => {
             let limits = json!({"min": min, "max": max, "queue": queue});
-            ("mark", json!({"t": at, "pool": pool, "what": "limits", "limits": limits}))
+            json!({"t": at, "pool": pool, "what": "limits", "limits": limits})
         }
     };
-    Rare { pool: pool.clone(), text: sse::event(name, None, &data.to_string()) }
+    Some(Rare::new("mark", pool, &data))
 }
 
-fn mark(at: u64, pool: &str, what: &str) -> (&'static str, Value) {
-    ("mark", json!({"t": at, "pool": pool, "what": what}))
+fn mark(at: u64, pool: &str, what: &str) -> Value {
+    json!({"t": at, "pool": pool, "what": what})
 }
 
 #[cfg(test)]
@@ -177,7 +181,7 @@ mod tests {
     #[test]
     fn a_snapshot_has_everything_and_a_tick_the_states_and_the_new_workers() {
         let mut encoder = Encoder::after(41);
-        let (frame, rare) = encoder.encode(9, &[fib()], true);
+        let (frame, rare) = encoder.encode(9, &[fib()], &[], true);
         assert!(rare.is_empty(), "nothing has happened yet: {rare:?}");
         let snapshot = data(&frame.snapshot.unwrap());
         let fib_of = |value: &Value| value["pools"]["fib"].clone();
@@ -188,7 +192,7 @@ mod tests {
 
         let mut later = fib();
         later.places[2].as_mut().unwrap().pid = Some(99);
-        let (frame, _) = encoder.encode(259, &[later], false);
+        let (frame, _) = encoder.encode(259, &[later], &[], false);
         assert!(frame.snapshot.is_none());
         let tick = fib_of(&data(&frame.tick));
         let expected = json!({
@@ -201,10 +205,10 @@ mod tests {
     #[test]
     fn what_seldom_changes_is_sent_when_it_does() {
         let mut encoder = Encoder::default();
-        encoder.encode(0, &[fib()], false);
+        encoder.encode(0, &[fib()], &[], false);
         let mut paused = fib();
         paused.figures.paused = true;
-        let (frame, rare) = encoder.encode(250, &[paused], false);
+        let (frame, rare) = encoder.encode(250, &[paused], &[], false);
         assert_eq!(data(&frame.tick)["pools"]["fib"]["cfg"]["paused"], true);
         let mark = "event: mark\ndata: {\"pool\":\"fib\",\"t\":250,\"what\":\"paused\"}\n\n";
         assert_eq!(rare.iter().map(|it| &*it.text).collect::<Vec<_>>(), [mark.as_bytes()]);
@@ -221,8 +225,8 @@ mod tests {
         };
         sample.places = (0..1000).map(|it| Some(WorkerSample::new(it, state(it)))).collect();
         let mut encoder = Encoder::default();
-        encoder.encode(0, &[sample.clone()], false);
-        let tick = encoder.encode(250, &[sample], false).0.tick.text(None);
+        encoder.encode(0, &[sample.clone()], &[], false);
+        let tick = encoder.encode(250, &[sample], &[], false).0.tick.text(None);
         assert!(tick.len() < 1600, "{}", tick.len());
     }
 }

@@ -1,7 +1,9 @@
 //! Holds what all viewers are sent together: the text of every pool, written once. A viewer of some pools gets their texts, a
 //! viewer of all gets the whole.
 
+use crate::sse;
 use bytes::Bytes;
+use serde_json::Value;
 use std::fmt::Write;
 use std::sync::OnceLock;
 
@@ -72,6 +74,12 @@ pub(super) struct Frame {
 pub(super) struct Rare {
     pub(super) pool: String,
     pub(super) text: Bytes,
+}
+
+impl Rare {
+    pub(super) fn new(name: &str, pool: &str, data: &Value) -> Self {
+        Self { pool: pool.to_owned(), text: sse::event(name, None, &data.to_string()) }
+    }
 }
 
 #[cfg(test)]

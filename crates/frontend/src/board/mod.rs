@@ -1,10 +1,13 @@
 //! The stream of a server's events for people who watch it: `GET /v1/events`.
 //!
 //! `encode` turns samples of the pools into text, without I/O and clock; `changes` finds in two of them what happened in
-//! between. `frame` is that text for all viewers, `sampler` the one task that makes it while somebody watches, and
+//! between, and `deaths` adds what is reported of a death. `frame` is that text for all viewers, `sampler` the one task that makes it while somebody watches, and
 //! `viewer` the life of one stream.
 
 mod changes;
+#[cfg(test)]
+mod counting;
+mod deaths;
 mod encode;
 mod frame;
 mod sampler;

@@ -4,7 +4,7 @@
 use super::encode::Encoder;
 use super::frame::{Frame, Rare};
 use crate::health::Health;
-use procpool_protocol::engine::Admin;
+use procpool_protocol::engine::{Admin, Death, DeathQuery};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -140,6 +140,7 @@ async fn sample(mut sampling: Sampling) {
     let shared = sampling.shared.clone();
     let mut encoder = Encoder::after(shared.newest.load(Relaxed));
     let mut samples = Vec::new();
+    let mut last_death = newest_death(&*shared.admin);
     let mut alone_since = None;
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -158,12 +159,29 @@ async fn sample(mut sampling: Sampling) {
         }
         shared.admin.sample(&mut samples);
         let with_snapshot = shared.wants_snapshot.swap(false, Relaxed);
-        let (frame, rare) = encoder.encode(now(), &samples, with_snapshot);
+        let reports = reported(&*shared.admin, &mut last_death);
+        let (frame, rare) = encoder.encode(now(), &samples, &reports, with_snapshot);
         shared.newest.store(frame.tick.id(), Relaxed);
         // Nobody may be listening any longer.
         rare.into_iter().for_each(|event| drop(shared.rare.send(event)));
         shared.frames.send_replace(Some(Arc::new(frame)));
     }
+}
+
+/// Returns the number of the last death so far.
+fn newest_death(admin: &dyn Admin) -> u64 {
+    let mut query = DeathQuery::all();
+    query.limit = Some(1);
+    admin.deaths(&query).deaths.first().map_or(0, |death| death.id)
+}
+
+/// Returns the deaths since the one with number `last`, the newest first: as many as a slow viewer may leave.
+fn reported(admin: &dyn Admin, last: &mut u64) -> Vec<Arc<Death>> {
+    let mut query = DeathQuery::all();
+    (query.after, query.limit) = (Some(*last), Some(RARE / 4));
+    let deaths = admin.deaths(&query).deaths;
+    *last = deaths.first().map_or(*last, |death| death.id);
+    deaths
 }
 
 /// Returns milliseconds since the epoch.
@@ -175,49 +193,8 @@ fn now() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use procpool_protocol::engine::{
-        BoxFuture, PoolSample, PoolSchemas, PoolStatus, Quarantine, Reloaded, WorkerStatus,
-    };
-    use std::sync::atomic::AtomicUsize;
+    use crate::board::counting::Counting;
     use tokio::time::sleep;
-
-    /// Counts how often it is looked at.
-    #[derive(Default)]
-    struct Counting(AtomicUsize);
-
-    impl Admin for Counting {
-        fn sample(&self, samples: &mut Vec<PoolSample>) {
-            self.0.fetch_add(1, Relaxed);
-            *samples = vec![PoolSample::new("fib")];
-        }
-        fn pools(&self) -> Vec<PoolStatus> {
-            Vec::new()
-        }
-        fn workers(&self, _: &str) -> Option<Vec<WorkerStatus>> {
-            None
-        }
-        fn schemas(&self, _: &str) -> Option<Arc<PoolSchemas>> {
-            None
-        }
-        fn reload(&self, _: &str) -> BoxFuture<'_, Reloaded> {
-            Box::pin(async { None })
-        }
-        fn set_paused(&self, _: &str, _: bool) -> Option<()> {
-            None
-        }
-        fn quarantine(&self, _: &str) -> Option<Quarantine> {
-            None
-        }
-        fn clear_quarantine(&self, _: &str, _: Option<&str>) -> Option<usize> {
-            None
-        }
-    }
-
-    impl Counting {
-        fn looks(&self) -> usize {
-            self.0.load(Relaxed)
-        }
-    }
 
     #[tokio::test(start_paused = true)]
     async fn the_pools_are_looked_at_once_for_all_viewers_and_not_at_all_without_them() {

@@ -137,3 +137,37 @@ impl Viewer {
         Some(picture.text(if self.selection.is_of_all() { None } else { Some(&shows) }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::board::counting::Counting;
+    use crate::health::Health;
+    use tokio::sync::Semaphore;
+
+    async fn viewer(board: &Board) -> Viewer {
+        let permit = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
+        let seat = board.join();
+        let place = Place::Waits { after: seat.want_snapshot() };
+        let selection = Selection { pools: None, principal: Principal::anonymous(), tokens: None };
+        Viewer { seat, selection, place, is_over: false, _permit: permit }
+    }
+
+    async fn name(viewer: &mut Viewer) -> String {
+        let text = viewer.next().await.expect("an event");
+        let text = std::str::from_utf8(&text).unwrap();
+        text.lines().next().unwrap().trim_start_matches("event: ").to_owned()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_viewer_that_reads_slowly_skips_frames_and_is_told_anew_what_is_true() {
+        let board = Board::new(Arc::new(Counting::default()), Health::starting());
+        let (mut slow, mut quick) = (viewer(&board).await, viewer(&board).await);
+        assert_eq!((name(&mut slow).await, name(&mut quick).await), ("snapshot".into(), "snapshot".into()));
+        for _ in 0..100 {
+            assert_eq!(name(&mut quick).await, "tick", "nobody waits for the slow one");
+        }
+        assert_eq!(name(&mut slow).await, "snapshot", "and nothing is kept for it");
+        assert_eq!(name(&mut slow).await, "tick");
+    }
+}

@@ -18,6 +18,7 @@ const PIECES: &[&str] = &[
     include_str!("../../assets/openapi/pools.json"),
     include_str!("../../assets/openapi/deaths.json"),
     include_str!("../../assets/openapi/server.json"),
+    include_str!("../../assets/openapi/dashboard.json"),
     #[cfg(feature = "docs-ui")]
     include_str!("../../assets/openapi/docs.json"),
 ];

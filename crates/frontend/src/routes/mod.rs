@@ -2,6 +2,7 @@
 
 mod batch;
 mod config;
+mod dashboard;
 mod deaths;
 #[cfg(feature = "docs-ui")]
 mod docs;
@@ -80,6 +81,8 @@ fn map() -> Vec<Route> {
         get(Debug, "/v1/pools/{pool}/quarantine", quarantine::list),
         delete(Operate, "/v1/pools/{pool}/quarantine", quarantine::clear),
         delete(Operate, "/v1/pools/{pool}/quarantine/{fingerprint}", quarantine::clear_one),
+        get(Open, guard::PAGE, dashboard::page),
+        get(Open, "/dashboard/{file}", dashboard::file),
         get(Open, "/v1/session", session::show),
         post(Open, "/v1/session", session::begin),
         delete(Open, "/v1/session", session::end),

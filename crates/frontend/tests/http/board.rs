@@ -54,10 +54,15 @@ async fn a_viewer_gets_a_snapshot_then_ticks_and_what_is_rare_as_an_event_of_its
     );
 
     *engine.samples.lock().unwrap() = vec![PoolSample::new("down"), pool("fib", 8)];
+    let new = loop {
+        let tick = next(&mut source, "tick").await;
+        if let Some(new) = tick.data["pools"]["fib"].get("new") {
+            break new.clone();
+        }
+    };
+    assert_eq!(new, json!([[0, 8, 1234, 0, 0]]));
     let death = next(&mut source, "death").await.data;
     assert_eq!((&death["worker"], &death["slot"]), (&json!("fib-7"), &json!(0)));
-    let tick = next(&mut source, "tick").await;
-    assert_eq!(tick.data["pools"]["fib"]["new"], json!([[0, 8, 1234, 0, 0]]));
 
     let drained = server.stop();
     next(&mut source, "bye").await;

@@ -87,6 +87,20 @@ async fn every_route_but_livez_is_closed_to_foreign_pages_and_names() {
     assert_eq!(engine.jobs_seen(), 0);
 }
 
+#[tokio::test]
+async fn a_link_on_another_site_leads_to_the_page_and_to_nothing_else() {
+    let server = Server::of(Fake::echo()).await;
+    let head = "Host: localhost\r\nSec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate";
+    let ask = async |path: &str| server.ask(format!("GET {path} HTTP/1.1\r\n{head}\r\n\r\n")).await;
+    let page = ask("/dashboard").await;
+    assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"), "{policy}");
+    for path in ["/dashboard/main.js", "/v1/events", "/v1/session", "/dashboard/", "/dashboardx"] {
+        assert_eq!(ask(path).await.status, 403, "{path}");
+    }
+}
+
 /// Returns a request for the only job that GET runs.
 async fn compute(server: &Server, headers: &str) -> Reply {
     server.ask(format!("GET /compute?n=1 HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n\r\n")).await

@@ -1,0 +1,34 @@
+// Asks again and again while somebody looks.
+
+import { useEffect, useState } from './preact.js';
+
+/**
+ * Returns the newest answer of `ask`, and whether there was one. A failure keeps the last.
+ * @template T
+ * @param {(signal: AbortSignal) => Promise<T>} ask
+ * @param {number} every milliseconds between two answers
+ * @param {any[]} about begins anew when one of these is another
+ */
+export function usePoll(ask, every, about) {
+  const [answer, setAnswer] = useState(/** @type {{value?: T, isKnown: boolean}} */ ({ isKnown: false }));
+  useEffect(() => {
+    const aborter = new AbortController();
+    let timer = 0;
+    const next = async () => {
+      try {
+        const value = await ask(aborter.signal);
+        if (!aborter.signal.aborted) setAnswer({ value, isKnown: true });
+      } catch {
+        if (!aborter.signal.aborted) setAnswer((last) => ({ ...last, isKnown: true }));
+      }
+      if (!aborter.signal.aborted) timer = setTimeout(next, every);
+    };
+    setAnswer({ isKnown: false });
+    next();
+    return () => {
+      aborter.abort();
+      clearTimeout(timer);
+    };
+  }, about);
+  return answer;
+}
