@@ -26,7 +26,7 @@ impl Lines {
     pub(crate) fn write(&self, text: &str) {
         let mut held = self.held.lock().unwrap();
         let number = held.gone + held.lines.len() as u64 + 1;
-        let job = (number % 2 == 0).then(|| JobId::from_bits(0xfeed));
+        let job = number.is_multiple_of(2).then(|| JobId::from_bits(0xfeed));
         let time = UNIX_EPOCH + Duration::from_secs(number);
         held.lines.push(Arc::new(OutputLine::new(number, time, OutputStream::Stderr, job, text)));
         drop(held);
