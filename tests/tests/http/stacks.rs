@@ -114,13 +114,15 @@ async fn a_profile_is_taken_once_at_a_time_and_ends_with_its_client() {
         let answer = profile("seconds=1&format=folded").await;
         (answer.status == 200).then_some(answer)
     });
-    let folded = folded.await.text();
+    let folded = folded.await;
+    let folded = folded.text();
     assert!(folded.lines().all(|line| line.starts_with("crashes-0;")), "{folded}");
     assert!(folded.contains("crash_never;spin_forever "), "{folded}");
     let firefox = profile("seconds=1&format=firefox").await.json();
     let strings = firefox["threads"][0]["stringArray"].as_array().unwrap();
     assert!(strings.contains(&json!("spin_forever")), "{strings:?}");
-    let svg = profile("seconds=1&format=svg").await.text();
+    let svg = profile("seconds=1&format=svg").await;
+    let svg = svg.text();
     assert!(svg.starts_with("<svg ") && svg.contains("spin_forever"), "{svg}");
     drop(job);
 }
