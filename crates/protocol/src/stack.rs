@@ -28,6 +28,18 @@ impl Stack {
         Self { threads: Vec::new(), note: Some(note.into()) }
     }
 
+    /// Returns roughly how many bytes of memory it takes.
+    pub fn size(&self) -> usize {
+        let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let frame = |frame: &StackFrame| {
+            size_of_val(frame) + text(&frame.function) + text(&frame.file) + text(&frame.module)
+        };
+        let thread = |thread: &ThreadStack| {
+            size_of_val(thread) + thread.name.len() + thread.frames.iter().map(frame).sum::<usize>()
+        };
+        size_of_val(self) + text(&self.note) + self.threads.iter().map(thread).sum::<usize>()
+    }
+
     /// Returns the frames of the first thread, the innermost one first.
     pub fn frames(&self) -> &[StackFrame] {
         self.threads.first().map_or(&[], |thread| &thread.frames)

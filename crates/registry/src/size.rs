@@ -2,6 +2,7 @@
 
 use procpool_protocol::engine::Submission;
 use procpool_protocol::outcome::Finished;
+use procpool_protocol::stack::Stack;
 use procpool_protocol::{JobError, Payload};
 
 /// Number of bytes of a result besides its payload or its texts, with its place in the indexes.
@@ -38,14 +39,17 @@ pub(crate) fn of_result(finished: &Finished) -> u64 {
 fn of_error(error: &JobError) -> u64 {
     let lines = error.crash_report().map_or(&[][..], |report| &report.death.stderr);
     let lines: usize = lines.iter().map(|line| line.len() + size_of_val(line)).sum();
-    (size_of_val(error) + error.to_string().len() + lines) as u64
+    let stack = error.stack().map_or(0, Stack::size);
+    (size_of_val(error) + error.to_string().len() + lines + stack) as u64
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use procpool_protocol::outcome::Timing;
+    use procpool_protocol::stack::{StackFrame, ThreadStack};
     use procpool_protocol::{CrashReport, Exit, ExitReport, JobId, Stage};
+    use std::sync::Arc;
 
     fn of(result: Result<Payload, Box<JobError>>) -> u64 {
         of_result(&Finished::new(JobId::from_bits(1), Timing::default(), result))
@@ -70,5 +74,15 @@ mod tests {
             of(Err(Box::new(JobError::Crashed(Box::new(report)))))
         };
         assert!(crash(20) >= crash(0) + 2000);
+    }
+
+    #[test]
+    fn an_error_counts_its_stack() {
+        let mut error = JobError::timed_out(Stage::Running, std::time::Duration::from_secs(1));
+        let without = of(Err(Box::new(error.clone())));
+        let mut frame = StackFrame::new(None, 7);
+        frame.function = Some("x".repeat(1000));
+        error.seen_with(Arc::new(Stack::new(vec![ThreadStack::new(7, "fib", vec![frame; 10])])));
+        assert!(of(Err(Box::new(error))) >= without + 10_000);
     }
 }

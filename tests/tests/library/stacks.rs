@@ -202,6 +202,11 @@ async fn a_worker_that_another_process_traces_is_killed_in_time_and_the_outcome_
     eventually("the end of the worker", async || (!process::is_alive(pid)).then_some(())).await;
 }
 
+/// Returns whether the machine had too much to do.
+fn is_hurry(error: &InspectionError) -> bool {
+    ["did not stop in time", "too many stacks"].iter().any(|words| error.to_string().contains(words))
+}
+
 /// 200 looks at workers that die at the same time, on demand and at deadlines.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn workers_that_are_looked_at_and_killed_leave_nothing_behind() {
@@ -225,8 +230,11 @@ async fn workers_that_are_looked_at_and_killed_leave_nothing_behind() {
             let _ = process::try_signal(pid, Signal::KILL);
         }
         for look in looks {
-            // A stack, or the reason for none.
-            let _ = look.await.unwrap();
+            match look.await.unwrap() {
+                Ok(stack) => assert!(!stack.frames().is_empty(), "{stack:?}"),
+                Err(InspectionError::Gone { .. }) => {}
+                Err(error) => assert!(is_hurry(&error), "{error}"),
+            }
         }
         let error = spinning.unwrap().await.unwrap_err();
         assert!(matches!(error, JobError::TimedOut { .. } | JobError::Crashed(_)), "{error}");

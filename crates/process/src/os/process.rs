@@ -112,9 +112,7 @@ impl Process {
     /// Returns whether the process is stopped, for example by SIGSTOP: alive, but idle until it is continued.
     pub(crate) fn is_stopped(&self) -> bool {
         let fate = self.fate();
-        // One that is traced for a moment, for its stack, counts as trapped.
-        let is_stopped = |found: Option<WaitIdStatus>| found.is_some_and(|it| !it.trapped());
-        !fate.reaped && self.look(WaitIdOptions::STOPPED).is_ok_and(is_stopped)
+        !fate.reaped && self.look(WaitIdOptions::STOPPED).is_ok_and(|found| found.is_some())
     }
 
     /// Begins to trace its first thread.
@@ -258,7 +256,10 @@ impl Process {
     /// process is reaped.
     fn look(&self, change: WaitIdOptions) -> rustix::io::Result<Option<WaitIdStatus>> {
         let look = change | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        rustix::process::waitid(WaitId::PidFd(self.pidfd.as_fd()), look)
+        let found = rustix::process::waitid(WaitId::PidFd(self.pidfd.as_fd()), look);
+        // A process that is stopped for a moment, for its stack, is reported to everybody in the process that traces
+        // it, whatever was asked for.
+        found.map(|found| found.filter(|it| !it.trapped()))
     }
 
     fn fate(&self) -> MutexGuard<'_, Fate> {

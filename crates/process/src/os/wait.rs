@@ -53,7 +53,6 @@ pub(crate) enum Patience {
 /// The peak of memory is the kernel's figure, which begins with this process's own: see
 /// [`Usage`](super::usage::Usage).
 pub(crate) fn reap(pid: Pid, patience: Patience) -> io::Result<Option<Reaped>> {
-    // wait4 would also take the stops of a child that this process traces, and report them as its end.
     let options = libc::WEXITED | if patience == Patience::Look { libc::WNOHANG } else { 0 };
     let pid = pid.as_raw_nonzero().get();
     loop {
@@ -76,7 +75,12 @@ pub(crate) fn reap(pid: Pid, patience: Patience) -> io::Result<Option<Reaped>> {
         let child = unsafe { info.si_pid() };
         // SAFETY: as above.
         let status = unsafe { info.si_status() };
-        return Ok((child != 0).then(|| describe(info.si_code, status, &usage)));
+        let is_end = [libc::CLD_EXITED, libc::CLD_KILLED, libc::CLD_DUMPED].contains(&info.si_code);
+        if child != 0 && !is_end && patience == Patience::Wait {
+            // The kernel also reports the stop of a child that this process traces for a moment, and once only.
+            continue;
+        }
+        return Ok((child != 0 && is_end).then(|| describe(info.si_code, status, &usage)));
     }
 }
 

@@ -28,7 +28,7 @@ pub enum SnapshotError {
         /// The worker's process.
         pid: u32,
     },
-    /// The maximum number of snapshots is being taken.
+    /// The maximum number of snapshots is being taken, or another one of this worker.
     #[error("too many stacks are being taken at this moment")]
     Busy,
     /// The system has failed otherwise.

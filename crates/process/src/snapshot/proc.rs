@@ -75,6 +75,13 @@ pub(super) fn facts(process: Pid, is_child: bool) -> Facts {
     }
 }
 
+/// Returns whether a thread of this process traces it.
+pub(super) fn is_traced_by_this_process(process: Pid) -> bool {
+    let status = read(&format!("/proc/{process}/status"), 16 << 10).unwrap_or_default();
+    let tracer = field(&status, "TracerPid:").and_then(|it| it.parse().ok()).and_then(process_of);
+    tracer == Some(std::process::id())
+}
+
 /// Returns the process of a thread that traces. 0 is none.
 fn process_of(tracer: u32) -> Option<u32> {
     let status = read(&format!("/proc/{tracer}/status"), 16 << 10);

@@ -22,6 +22,9 @@ const EAGER: u32 = 64;
 /// Longest pause between two questions after that.
 const LONGEST_PAUSE: Duration = Duration::from_millis(1);
 
+/// Number of refusals in a row, while nobody of this process traces it, that are the system's last word.
+const DOUBTS: u32 = 4;
+
 /// Takes a snapshot before `until`. The calling thread must end after this: it may still trace threads that did not
 /// stop.
 pub(super) fn take(
@@ -30,7 +33,7 @@ pub(super) fn take(
     until: Instant,
 ) -> Result<Snapshot, SnapshotError> {
     let pid = Pid::from_raw(process.pid().cast_signed()).ok_or(SnapshotError::Gone)?;
-    let first = process.seize().map_err(|error| explain(process, pid, error))?;
+    let first = seize(process, pid, until)?;
     let mut traced = vec![(pid, first)];
     if threads == Threads::All {
         let others = proc::other_threads(pid, MOST_THREADS - 1);
@@ -63,6 +66,29 @@ pub(super) fn take(
     let mappings = proc::mappings(pid);
     // Its number was its own until here, or these may be another process's.
     if process.has_ended() { Err(SnapshotError::Gone) } else { Ok(Snapshot { threads: taken, mappings }) }
+}
+
+/// Begins to trace the first thread. Waits for another look of this process at it, which is about to end.
+fn seize(process: &WorkerProcess, pid: Pid, until: Instant) -> Result<Traced, SnapshotError> {
+    let mut refusals = 0;
+    loop {
+        let error = match process.seize() {
+            Ok(traced) => return Ok(traced),
+            Err(error) => explain(process, pid, error),
+        };
+        if !matches!(error, SnapshotError::Forbidden { .. }) {
+            return Err(error);
+        }
+        // That other look may have ended before this question.
+        refusals = if proc::is_traced_by_this_process(pid) { 0 } else { refusals + 1 };
+        if refusals == DOUBTS {
+            return Err(error);
+        }
+        if Instant::now() >= until {
+            return Err(SnapshotError::Busy);
+        }
+        std::thread::sleep(LONGEST_PAUSE);
+    }
 }
 
 /// Begins to trace a thread that is not the first one.
