@@ -90,6 +90,10 @@ impl Symbolizer {
 
 fn names_of(loader: &Loader, address: u64) -> Vec<Name> {
     let mut names = Vec::new();
+    // Only the kernel has addresses in the upper half. The search adds to an address, without a check.
+    if i64::try_from(address).is_err() {
+        return names;
+    }
     // An error ends the search. Earlier frames count.
     if let Ok(mut frames) = loader.find_frames(address) {
         while let Ok(Some(frame)) = frames.next() {
@@ -152,7 +156,7 @@ mod tests {
     #[test]
     fn the_number_of_open_files_and_of_calls_is_bounded() {
         let mut symbolizer = Symbolizer::default();
-        let request = Request { files: vec![own()], calls: vec![(0, 0); MOST_CALLS + 1] };
+        let request = Request { files: vec![own()], calls: vec![(0, u64::MAX); MOST_CALLS + 1] };
         assert_eq!(symbolizer.name(&request).calls.len(), MOST_CALLS);
         assert_eq!(symbolizer.files.len(), 1);
     }
