@@ -74,7 +74,7 @@ async fn a_quarantine_is_listed_and_cleared() {
 
 #[tokio::test]
 async fn deaths_are_listed_counted_in_groups_and_shown_one_by_one() {
-    let server = Server::of_verbs(1, "poison_deaths = 0").await;
+    let server = Server::of_verbs(1, "").await;
     assert_eq!(printed(&procpool(&server, &["deaths", "-o", "name"]).await), "");
     for row in [7, 8] {
         let job = format!(r#"{{"last_words": ["row {row} has no price"]}}"#);
