@@ -83,3 +83,13 @@ pub fn crash(way: Way) -> String {
 pub fn install_own_handler() {
     crash_own_handler();
 }
+
+/// Returns whether the worker has the lines of the source in C. A profile without debug information strips them.
+///
+/// # Panics
+/// When the worker cannot be read.
+pub fn has_lines() -> bool {
+    let name = b"\0.debug_line\0";
+    let file = std::fs::read(crate::binaries::binary("crashes")).expect("the worker is there");
+    file.windows(name.len()).any(|window| window == name)
+}

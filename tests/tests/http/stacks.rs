@@ -1,7 +1,7 @@
 //! Stacks and profiles by HTTP: of a job that is killed at its deadline, and of workers on demand.
 
 use procpool_tests::binaries::binary;
-use procpool_tests::crashes::SOURCE;
+use procpool_tests::crashes::{SOURCE, has_lines};
 use procpool_tests::http::{self, Answer};
 use procpool_tests::server::{Server, TAKES_ORDERS};
 use procpool_tests::{eventually, served};
@@ -44,8 +44,10 @@ fn spins(calls: &[Value]) {
         (&json!("spin_forever"), &json!("crashes")),
         "{calls:?}"
     );
-    assert_eq!(spin["line"].as_u64(), line().map(|line| line as u64), "{spin}");
-    assert!(spin["file"].as_str().is_some_and(|file| file.ends_with("crash.c")), "{spin}");
+    if has_lines() {
+        assert_eq!(spin["line"].as_u64(), line().map(|line| line as u64), "{spin}");
+        assert!(spin["file"].as_str().is_some_and(|file| file.ends_with("crash.c")), "{spin}");
+    }
     assert_eq!(calls[1]["function"], "crash_never");
     assert!(calls.iter().any(|call| call["function"] == "main"), "{calls:?}");
 }
@@ -57,10 +59,9 @@ async fn a_job_that_spins_is_timed_out_with_the_function_and_line_where_it_was()
         let path = "/v1/pools/crashes/jobs?timeout=1s";
         let answer = http::request(server.address(), "POST", path, &[JSON], SPIN).await;
         assert_eq!((answer.status, &answer.problem()["outcome"]), (504, &json!("timed_out")));
-        // A worker that had not begun by then, on a machine with too much to do, has another stack.
-        let stack = &answer.problem()["stack"];
-        assert!(stack.is_object(), "{}", answer.text());
-        named(stack).filter(|calls| calls.iter().any(|call| call["function"] == "crash_never"))
+        // On a machine with too much to do, the stack comes too late, or the worker has not begun by then.
+        named(&answer.problem()["stack"])
+            .filter(|calls| calls.iter().any(|call| call["function"] == "crash_never"))
     });
     spins(&calls.await);
 }
@@ -105,10 +106,10 @@ async fn a_profile_is_taken_once_at_a_time_and_ends_with_its_client() {
     let first = server.begin_order("/v1/workers/crashes-0/profile?seconds=60").await;
     let refused = eventually("a profile that is being taken", async || {
         let answer = profile("seconds=1").await;
-        (answer.status != 200).then_some(answer)
+        (answer.status == 409).then_some(answer)
     });
     let refused = refused.await;
-    assert_eq!((refused.status, &refused.problem()["type"]), (409, &json!("/problems/profile_running")));
+    assert_eq!(refused.problem()["type"], "/problems/profile_running");
     drop(first);
     let folded = eventually("a profile after the first one", async || {
         let answer = profile("seconds=1&format=folded").await;
