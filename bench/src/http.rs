@@ -70,7 +70,8 @@ impl Question {
     async fn lane(&self, end: Instant) -> Result<Vec<Duration>> {
         let mut stream = TcpStream::connect(self.address).await?;
         stream.set_nodelay(true)?;
-        let mut buffer = vec![0; 16 * 1024];
+        // An answer beyond that is an error: the server seems to hang up.
+        let mut buffer = vec![0; 512 * 1024];
         let mut times = Vec::new();
         loop {
             let sent = Instant::now();

@@ -5,6 +5,7 @@
 
 pub mod binaries;
 pub mod chaos;
+pub mod crashes;
 pub mod fork;
 pub mod greedy;
 pub mod host;

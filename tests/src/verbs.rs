@@ -18,6 +18,8 @@ pub enum Verb {
     Pid,
     /// Report progress, then never answer and never look at the cancel flag.
     Spin,
+    /// Report the address of the function `spin_forever` as progress, and call it.
+    SpinForever,
     /// Use this number of milliseconds of processor time, then answer.
     Burn(u64),
     /// Have a shell run this line, and wait for it.
@@ -86,6 +88,8 @@ pub enum Verb {
     WaitFor(String),
     /// Make shared memory of this many bytes, and answer that, or why there is none.
     Share(usize),
+    /// Answer `traceparent` and `tracestate` of the own job, or `none`.
+    Trace,
 
     // Verbs that want too much; see `greedy`.
     /// Allocate and touch memory without end.

@@ -108,6 +108,31 @@ async fn one_that_dies_costs_its_job_and_another_may_take_its_place() {
     assert_eq!(pool.run(echo("again")).await.unwrap(), "again");
 }
 
+/// Its parent is a shell, and no part of the coordinator: the kernel tells a tracer of a death before the parent.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_is_looked_at_amid_its_death_is_still_its_parents_to_reap() {
+    let place = Place::new();
+    let pool = place.pool(1).await;
+    let shell = "\"$0\" --attach \"$1\" & wait $!; echo \"ended $?\" >&2";
+    let worker =
+        Worker::spawn(Command::new("sh").args(["-c", shell]).arg(binary("verbs")).arg(&place.socket));
+    let pid: u32 = pool.run(Verb::Pid).await.unwrap().parse().unwrap();
+    let id = pool.workers().remove(0).id;
+    let stack = pool.stack(&id, true).await.unwrap();
+    assert!(stack.threads.len() >= 2 && stack.threads[0].id == pid, "{stack:?}");
+    let look = || {
+        let (pool, id) = (pool.clone(), id.clone());
+        tokio::spawn(async move { drop(pool.stack(&id, true).await) })
+    };
+    let looks = [look(), look(), look(), look()];
+    process::kill(pid);
+    for look in looks {
+        look.await.unwrap();
+    }
+    let (_, said) = worker.ended();
+    assert!(said.ends_with("ended 137\n"), "{said}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deadline_ends_in_sigkill_where_that_is_permitted() {
     let place = Place::new();

@@ -40,7 +40,8 @@ pub(crate) fn build(args: &[&str]) -> Result<Vec<Artifact>, Error> {
 }
 
 /// The worker executables of this repository.
-pub(crate) const WORKERS: &[&str] = &["procpool-ping", "procpool-fib", "procpool-compute"];
+pub(crate) const WORKERS: &[&str] =
+    &["procpool-ping", "procpool-fib", "procpool-compute", "procpool-symbolize"];
 
 /// Builds the [`WORKERS`] in release so that they need nothing of a machine but its kernel: they run anywhere, and a process
 /// starts in half the time. Where the C library cannot be linked in, says so and builds them like any executable.

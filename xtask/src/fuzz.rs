@@ -19,7 +19,7 @@ Feeds random bytes to what reads bytes of others, and stops at the first that br
 Usage: cargo xtask fuzz [TARGET…] [--seconds N]
        cargo xtask fuzz TARGET --replay FILE
 
-Targets: frames, handshake, heads, jobs, configuration; all of them if none is named
+Targets: frames, handshake, heads, jobs, configuration, stacks; all of them if none is named
 
   --seconds N    how long each target runs; 60 if nothing is said
   --replay FILE  runs one input, such as fuzz/artifacts/frames/crash-…, and nothing else
@@ -27,7 +27,7 @@ Targets: frames, handshake, heads, jobs, configuration; all of them if none is n
 Needs Linux and a C++ compiler (c++). Seeds are in fuzz/seeds, words in fuzz/dictionaries, what was found on the way is in target/fuzz/corpus.";
 
 /// The targets, each a file in `fuzz/fuzz_targets`.
-const TARGETS: [&str; 5] = ["frames", "handshake", "heads", "jobs", "configuration"];
+const TARGETS: [&str; 6] = ["frames", "handshake", "heads", "jobs", "configuration", "stacks"];
 
 const DEFAULT_SECONDS: u32 = 60;
 
@@ -228,7 +228,10 @@ mod tests {
             ["frame", "--seconds", "--seconds 0", "--seconds x", "--replay x", "frames heads --replay x"]
         {
             let error = read(line).unwrap_err().to_string();
-            assert!(error.contains("frames, handshake, heads, jobs, configuration"), "{line}: {error}");
+            assert!(
+                error.contains("frames, handshake, heads, jobs, configuration, stacks"),
+                "{line}: {error}"
+            );
         }
     }
 

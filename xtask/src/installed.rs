@@ -17,7 +17,7 @@ use crate::{cargo, os, sdk};
 const NO_PROGRAM: &str = "it was there a moment ago";
 
 /// Installs the wheels into a fresh virtual environment, and runs jobs there.
-pub(crate) fn python(server: &Artifact) -> Result<(), Error> {
+pub(crate) fn python(server: [&Artifact; 2]) -> Result<(), Error> {
     let packages = packages("wheels")?;
     wheels::pack(server, dist::platform()?, &packages)?;
     let fresh = Folder::new("procpool-wheels")?;
@@ -38,7 +38,7 @@ pub(crate) fn python(server: &Artifact) -> Result<(), Error> {
 }
 
 /// Installs the tarballs into a fresh folder, and runs jobs there.
-pub(crate) fn node(server: &Artifact) -> Result<(), Error> {
+pub(crate) fn node(server: [&Artifact; 2]) -> Result<(), Error> {
     let packages = packages("tarballs")?;
     let tarballs = npm::pack(server, dist::platform()?, &packages)?;
     let fresh = Folder::new("procpool-tarballs")?;

@@ -91,6 +91,7 @@ fn is_met(need: Need) -> bool {
             let is_there = says("node", &["-p", "[].toSorted().length"]).is_some();
             is_there && says("chromium", &["--version"]).is_some()
         }
+        Need::Promtool => says("promtool", &["--version"]).is_some(),
         Need::Leases => says("python3", &["-c", LEASE]).is_some(),
         Need::Disk => {
             let place = env::temp_dir().display().to_string();

@@ -30,7 +30,7 @@ pub(crate) fn in_ci(journal: &mut Journal) {
 }
 
 fn drive() -> Result<(), Error> {
-    let server = sdk::server()?;
+    let [server, _names] = sdk::server()?;
     let venv = sdk::environment("openapi")?;
     let folder = cargo::root().join("tests/openapi");
     let mut install = Command::new(venv.join("bin/pip"));

@@ -39,6 +39,7 @@ const PUBLISHED: &[&str] = &[
     "procpool-ping",
     "procpool-fib",
     "procpool-compute",
+    "procpool-symbolize",
 ];
 
 /// The oldest supported toolchain, which is `rust-version` of the workspace.

@@ -74,9 +74,9 @@ pub(crate) fn in_ci(journal: &mut Journal) {
 }
 
 fn packages(journal: &mut Journal) {
-    let wheels = || installed::python(&server()?);
+    let wheels = || installed::python(server()?.each_ref());
     attempt(journal, WHEELS, || has_python() && dist::has_packages(), NO_PACKAGES, wheels);
-    let tarballs = || installed::node(&server()?);
+    let tarballs = || installed::node(server()?.each_ref());
     attempt(journal, TARBALLS, || has_node() && dist::has_packages(), NO_PACKAGES, tarballs);
 }
 
@@ -94,7 +94,7 @@ fn python() -> Result<(), Error> {
     let (server, venv) = (server()?, virtual_environment()?);
     let tool = |name: &str, args: &[&str]| {
         let mut tool = Command::new(venv.join("bin").join(name));
-        tool.current_dir(cargo::root().join("sdk/python")).args(args).env(SERVER, &server.path);
+        tool.current_dir(cargo::root().join("sdk/python")).args(args).env(SERVER, &server[0].path);
         cargo::run(tool)
     };
     tool("pip", &["install", "--quiet", "--disable-pip-version-check", "-r", "requirements-dev.txt"])?;
@@ -108,7 +108,10 @@ fn python() -> Result<(), Error> {
 /// Runs the interpreter's own tests of process pools. They need no tools of ours.
 fn cpython() -> Result<(), Error> {
     let mut tests = Command::new(python_with_tests().unwrap_or("python3"));
-    tests.current_dir(cargo::root().join("sdk/python")).arg("tests/cpython.py").env(SERVER, &server()?.path);
+    tests
+        .current_dir(cargo::root().join("sdk/python"))
+        .arg("tests/cpython.py")
+        .env(SERVER, &server()?[0].path);
     cargo::run(tests)
 }
 
@@ -116,7 +119,7 @@ fn node() -> Result<(), Error> {
     let server = server()?;
     let npm = |args: &[&str]| {
         let mut npm = Command::new("npm");
-        npm.current_dir(cargo::root().join("sdk/node")).args(args).env(SERVER, &server.path);
+        npm.current_dir(cargo::root().join("sdk/node")).args(args).env(SERVER, &server[0].path);
         cargo::run(npm)
     };
     npm(&["ci", "--silent", "--no-audit", "--no-fund"])?;
@@ -125,10 +128,10 @@ fn node() -> Result<(), Error> {
     npm(&["test", "--silent"])
 }
 
-/// Builds the server and its workers.
-pub(crate) fn server() -> Result<Artifact, Error> {
+/// Builds the server and its workers. Returns the server and what it starts beside itself.
+pub(crate) fn server() -> Result<[Artifact; 2], Error> {
     let built = cargo::build(&["--workspace", "--bins", "--locked"])?;
-    cargo::find(&built, "procpool").cloned()
+    Ok([cargo::find(&built, "procpool")?.clone(), cargo::find(&built, dist::COMPANION)?.clone()])
 }
 
 /// Returns the virtual environment of the tools for the SDK for Python.

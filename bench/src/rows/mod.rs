@@ -15,6 +15,7 @@ mod overload;
 mod payload;
 mod replaced;
 mod sandboxed;
+mod scrape;
 mod sequential;
 mod thousand;
 
@@ -69,6 +70,8 @@ pub const ROWS: &[Named<Row>] = &[
     ("executor-in-flight", |kit| Box::pin(async move { executor::in_flight(&kit) })),
     ("executor-arrays", |kit| Box::pin(async move { executor::arrays(&kit) })),
     ("livez", |kit| Box::pin(livez::row(kit))),
+    ("scrape", |kit| Box::pin(scrape::time(kit))),
+    ("scrape-size", |kit| Box::pin(scrape::size(kit))),
     ("compute", |kit| Box::pin(compute::row(kit))),
     ("idle-memory", |kit| Box::pin(idle::memory(kit))),
     ("idle-cpu", |kit| Box::pin(idle::cpu(kit))),

@@ -36,7 +36,7 @@ pub fn after(problem: &Problem, pool: Option<&str>) -> String {
         ("idempotency_conflict", _) => of_job(problem, "job result", "waits for it"),
         ("job_finished", _) => of_job(problem, "job result", "prints its output"),
         ("result_expired", _) => of_job(problem, "job rerun", "runs it again"),
-        ("unknown_worker", _) => "; `procpool worker list` shows the workers".into(),
+        ("unknown_worker" | "worker_gone", _) => "; `procpool worker list` shows the workers".into(),
         ("settings_changed", _) => about(pool, "pool show", "shows its settings"),
         ("bad_input", _) => about(pool, "pool show", "shows the schema of its input, if it has one"),
         _ => String::new(),

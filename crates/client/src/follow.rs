@@ -5,6 +5,8 @@ use crate::ending::Ending;
 use crate::error::ClientError;
 use crate::events::{Decoder, Event};
 use crate::jobs;
+use crate::pools;
+use crate::request::Request;
 use crate::view::Job;
 use http::StatusCode;
 use std::time::Duration;
@@ -33,12 +35,36 @@ pub async fn follow<E: From<ClientError>>(
     client: &mut Client,
     id: &str,
     retry: Retry,
+    each: impl FnMut(&Event) -> Result<(), E>,
+) -> Result<(), E> {
+    follow_all(client, |last| jobs::events(id, last), is_last, retry, each).await
+}
+
+/// Passes on the lines of a worker, each once, until it has died.
+///
+/// # Errors
+/// As [`follow`].
+pub async fn follow_logs<E: From<ClientError>>(
+    client: &mut Client,
+    worker: &str,
+    retry: Retry,
+    each: impl FnMut(&Event) -> Result<(), E>,
+) -> Result<(), E> {
+    let is_last = |event: &Event| event.name == "end";
+    follow_all(client, |last| pools::follow_logs(worker, last), is_last, retry, each).await
+}
+
+async fn follow_all<E: From<ClientError>>(
+    client: &mut Client,
+    request: impl Fn(Option<&str>) -> Request,
+    is_last: impl Fn(&Event) -> bool,
+    retry: Retry,
     mut each: impl FnMut(&Event) -> Result<(), E>,
 ) -> Result<(), E> {
     let (mut decoder, mut events) = (Decoder::default(), Vec::new());
     let mut missed = None;
     loop {
-        let broken = match client.open(jobs::events(id, decoder.last_id())).await {
+        let broken = match client.open(request(decoder.last_id())).await {
             // The job has ended, and all of its events have been seen.
             Ok(stream) if stream.status == StatusCode::NO_CONTENT => return Ok(()),
             Ok(mut stream) => {

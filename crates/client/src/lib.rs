@@ -2,7 +2,7 @@
 //!
 //! Pure values on both sides, and one module that does I/O between them:
 //!
-//! - arguments become a [`Request`]: [`jobs`], [`pools`], [`batch`];
+//! - arguments become a [`Request`]: [`jobs`], [`pools`], [`deaths`], [`batch`];
 //! - [`Client`] sends it, and gives back an [`Answer`], a stream or a [`ClientError`];
 //! - answers become views ([`view`]), rows of a [`Table`](table::Table), an [`Ending`] with its exit code.
 //!
@@ -16,6 +16,7 @@ pub mod age;
 mod answer;
 pub mod batch;
 mod client;
+pub mod deaths;
 pub mod describe;
 pub mod ending;
 mod error;
@@ -26,6 +27,7 @@ pub mod jobs;
 pub mod pools;
 mod problem;
 mod request;
+pub mod stacks;
 pub mod table;
 mod target;
 pub mod tls;

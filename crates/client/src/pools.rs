@@ -2,7 +2,8 @@
 
 use crate::request::Request;
 use crate::target::Target;
-use http::Method;
+use http::header::ACCEPT;
+use http::{HeaderName, HeaderValue, Method};
 use serde_json::{Map, Value};
 
 const POOLS: &str = "/v1/pools";
@@ -83,10 +84,10 @@ impl Sizes {
     }
 }
 
-/// Returns the request for a pool's workers.
+/// Returns the request for a pool's workers, with what they use of memory and processor time if that is asked for.
 #[must_use]
-pub fn workers(pool: &str) -> Request {
-    Request::get(of(pool).segment("workers"))
+pub fn workers(pool: &str, usage: bool) -> Request {
+    Request::get(of(pool).segment("workers").maybe("usage", usage.then_some("true")))
 }
 
 /// How a worker is sent away.
@@ -107,6 +108,22 @@ pub fn send_away(worker: &str, how: Farewell) -> Request {
         Farewell::Kill => "kill",
     };
     Request::new(Method::DELETE, Target::new("/v1/workers").segment(worker).query("how", how))
+}
+
+/// Returns the request for the last lines that a worker wrote.
+#[must_use]
+pub fn logs(worker: &str) -> Request {
+    Request::get(Target::new("/v1/workers").segment(worker).segment("logs"))
+}
+
+/// Returns the request for these lines and those that follow, from the one after `last` on.
+#[must_use]
+pub fn follow_logs(worker: &str, last: Option<&str>) -> Request {
+    let request = logs(worker).header(ACCEPT, HeaderValue::from_static("text/event-stream"));
+    match last.and_then(|last| HeaderValue::from_str(last).ok()) {
+        Some(last) => request.header(HeaderName::from_static("last-event-id"), last),
+        None => request,
+    }
 }
 
 /// Returns the request for what a pool holds against payloads and clients.
@@ -175,6 +192,9 @@ mod tests {
         assert_eq!(send_away("fib-812", Farewell::Kill).line(), "DELETE /v1/workers/fib-812?how=kill");
         assert_eq!(reload_config(false).line(), "POST /v1/config/reload");
         assert_eq!(reload_config(true).line(), "POST /v1/config/reload?dry_run=true");
+        assert_eq!(logs("fib-812").line(), "GET /v1/workers/fib-812/logs");
+        assert_eq!(workers("fib", false).line(), "GET /v1/pools/fib/workers");
+        assert_eq!(workers("fib", true).line(), "GET /v1/pools/fib/workers?usage=true");
         assert_eq!(deaths(200).line(), "GET /v1/deaths?limit=200");
         assert_eq!(events(&[]).line(), "GET /v1/events");
         assert_eq!(events(&["fib".into(), "a b".into()]).line(), "GET /v1/events?pools=fib%2Ca%20b");

@@ -119,6 +119,36 @@ pub struct Worker {
     pub generation: u64,
     /// Its build.
     pub build: Option<String>,
+    /// Its resident memory, in bytes, if that was asked for.
+    pub resident_bytes: Option<u64>,
+    /// Its processor time, in milliseconds, if that was asked for.
+    pub cpu_ms: Option<u64>,
+}
+
+/// The answer of `GET /v1/workers/{worker}/logs`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct Logs {
+    /// The last lines, oldest first.
+    pub lines: Vec<LogLine>,
+    /// Number of lines before them.
+    pub missed: u64,
+}
+
+/// A line that a worker wrote.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct LogLine {
+    /// When it was read (RFC 3339).
+    pub time: String,
+    /// `stdout` or `stderr`.
+    pub stream: String,
+    /// The job that ran.
+    pub job: Option<String>,
+    /// The line.
+    pub text: String,
 }
 
 /// A page of `GET /v1/jobs`.
@@ -247,6 +277,68 @@ pub struct Suspect {
     pub remaining_ms: u64,
     /// Its last job, of a payload.
     pub last_job: Option<String>,
+}
+
+/// A page of `GET /v1/deaths`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct Deaths {
+    /// The deaths, the newest first.
+    pub deaths: Vec<Death>,
+    /// Where the next page begins.
+    pub next: Option<String>,
+}
+
+/// The death of a worker.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct Death {
+    /// Its number.
+    pub id: u64,
+    /// When it was noticed (RFC 3339).
+    pub time: String,
+    /// The pool.
+    pub pool: String,
+    /// The worker.
+    pub worker: String,
+    /// The job with which it died.
+    pub job: Option<String>,
+    /// How it ended, and where.
+    pub signature: String,
+    /// The file of the saved job.
+    pub replay: Option<String>,
+}
+
+/// The answer of `GET /v1/deaths?by=group`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct DeathGroups {
+    /// The groups, the one with the newest death first.
+    pub groups: Vec<DeathGroup>,
+}
+
+/// Deaths of one cause and place.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct DeathGroup {
+    /// Its name.
+    pub group: String,
+    /// The pool.
+    pub pool: String,
+    /// Number of deaths.
+    pub count: u64,
+    /// Number of different payloads.
+    pub payloads: u64,
+    /// The first death (RFC 3339).
+    pub first: String,
+    /// The last death.
+    pub last: String,
+    /// How they ended, and where.
+    pub signature: String,
 }
 
 #[cfg(test)]

@@ -5,16 +5,19 @@ mod pools;
 
 pub use changes::PoolChanges;
 
-use self::pools::Pools;
+pub(crate) use self::pools::Pools;
 use crate::deaths::{DeathLimits, DeathLog};
+use crate::history::{self, Histories};
 use crate::pool::{NotThatJob, Pool, PoolConfig, PoolError, RawPool, ShutdownReport};
 use procpool_process::{ContractMismatch, EncodingMismatch};
 use procpool_protocol::engine::{
-    Accepted, Admin, BoxFuture, Death, DeathGroup, DeathPage, DeathQuery, Engine, JobLimits, Offered,
-    PoolSample, PoolSchemas, PoolSettings, PoolStatus, Quarantine, ReconfigureError, ReloadError,
-    ReloadReport, Reloaded, Submission, Watched, WorkerOrder, WorkerStatus,
+    Accepted, Admin, BoxFuture, Death, DeathGroup, DeathPage, DeathQuery, Engine, InspectionError, JobLimits,
+    Offered, OutputOf, PoolFigures, PoolHistory, PoolSample, PoolSchemas, PoolSettings, PoolStatus,
+    PoolUsage, Profile, Quarantine, ReconfigureError, ReloadError, ReloadReport, Reloaded, Submission,
+    Watched, WorkerOrder, WorkerStatus,
 };
 use procpool_protocol::outcome::{Refusal, Refused};
+use procpool_protocol::stack::Stack;
 use procpool_protocol::{Job, JobError, JobId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -39,6 +42,7 @@ use tokio::task::JoinSet;
 pub struct Coordinator {
     pub(crate) pools: Arc<Pools>,
     deaths: Arc<DeathLog>,
+    histories: Arc<Histories>,
 }
 
 /// The parts of a coordinator.
@@ -99,7 +103,9 @@ impl Coordinator {
     pub async fn start(config: CoordinatorConfig) -> Result<Self, PoolError> {
         let deaths = DeathLog::new(config.deaths);
         let pools = changes::start_all(config.pools, &deaths).await?;
-        Ok(Self { pools: Arc::new(Pools::new(pools)), deaths })
+        let pools = Arc::new(Pools::new(pools));
+        let histories = history::begin(&pools);
+        Ok(Self { pools, deaths, histories })
     }
 
     /// Returns the deaths of workers that are remembered, those of removed pools among them.
@@ -157,6 +163,14 @@ impl Coordinator {
         reloading.join_all().await
     }
 
+    /// Returns the pool that has, or had, the worker of this name.
+    fn pool_of_worker(&self, worker: &str) -> Option<RawPool> {
+        let pools: Vec<_> = self.pools.leaving().chain(self.pools.all()).collect();
+        let has = |pool: &&RawPool| pool.switch_of(worker).is_ok();
+        let had = |pool: &&RawPool| !matches!(pool.switch_of(worker), Err(InspectionError::Unknown { .. }));
+        pools.iter().find(has).or_else(|| pools.iter().find(had)).cloned()
+    }
+
     fn names(&self) -> Vec<String> {
         self.pools.all().iter().map(|pool| pool.name().to_owned()).collect()
     }
@@ -206,8 +220,22 @@ impl Admin for Coordinator {
         self.pools.read().values().map(RawPool::status).collect()
     }
 
+    fn figures(&self) -> Vec<PoolFigures> {
+        // Others change the pools meanwhile.
+        self.pools.all().iter().map(RawPool::figures).collect()
+    }
+
+    fn history(&self, pool: &str, seconds: usize) -> Option<PoolHistory> {
+        self.histories.of(pool, seconds)
+    }
+
     fn workers(&self, pool: &str) -> Option<Vec<WorkerStatus>> {
         self.pools.read().get(pool).map(RawPool::workers)
+    }
+
+    fn usage(&self, pool: &str) -> BoxFuture<'_, Option<Arc<PoolUsage>>> {
+        let pool = self.pools.get(pool);
+        Box::pin(async move { Some(pool?.usage().await) })
     }
 
     fn sample(&self, samples: &mut Vec<PoolSample>) {
@@ -246,6 +274,20 @@ impl Admin for Coordinator {
         Some(pool.name().to_owned())
     }
 
+    fn stack(&self, worker: &str, all_threads: bool) -> BoxFuture<'_, Result<Stack, InspectionError>> {
+        let (pool, worker) = (self.pool_of_worker(worker), worker.to_owned());
+        Box::pin(async move {
+            pool.ok_or_else(|| InspectionError::unknown(&worker))?.stack(&worker, all_threads).await
+        })
+    }
+
+    fn profile(&self, worker: &str, time: Duration) -> BoxFuture<'_, Result<Profile, InspectionError>> {
+        let (pool, worker) = (self.pool_of_worker(worker), worker.to_owned());
+        Box::pin(async move {
+            pool.ok_or_else(|| InspectionError::unknown(&worker))?.profile(&worker, time).await
+        })
+    }
+
     fn settings(&self, pool: &str) -> Option<(PoolSettings, PoolSettings)> {
         let pool = self.pools.get(pool)?;
         Some((pool.settings(), pool.configured()))
@@ -258,6 +300,12 @@ impl Admin for Coordinator {
         to: &PoolSettings,
     ) -> Option<Result<(), ReconfigureError>> {
         Some(self.pools.read().get(pool)?.reconfigure_from(from, to))
+    }
+
+    fn output(&self, worker: &str) -> Option<OutputOf> {
+        let pools = self.pools.all().into_iter().chain(self.pools.leaving());
+        let found = |pool: RawPool| Some(OutputOf::new(pool.name(), pool.output(worker)?));
+        pools.into_iter().find_map(found)
     }
 
     fn deaths(&self, query: &DeathQuery) -> DeathPage {

@@ -10,6 +10,7 @@
 
 mod coordinator;
 mod deaths;
+mod history;
 mod invalid;
 mod job_times;
 mod limits;
@@ -22,6 +23,7 @@ mod setters;
 mod sharing;
 mod start_data;
 mod supervision;
+mod symbolizer;
 mod worker;
 mod worker_error;
 
@@ -32,8 +34,9 @@ pub use limits::PoolLimits;
 #[cfg(feature = "tower")]
 pub use pool::PoolService;
 pub use pool::{
-    Canceller, JobEvent, JobEvents, JobHandle, JobRequest, Map, Pool, PoolBuilder, PoolConfig, PoolError,
-    PoolEvent, PoolEvents, RawPool, Reported, RunReport, ShutdownReport, WeakPool, WorkerRange, WorkerSource,
+    CallNames, Canceller, JobEvent, JobEvents, JobHandle, JobRequest, JobTotals, Map, NamesCalls, Pool,
+    PoolBuilder, PoolConfig, PoolError, PoolEvent, PoolEvents, RawPool, Reported, RunReport, ShutdownReport,
+    WeakPool, WorkerRange, WorkerSource,
 };
 pub use procpool_process::{
     AttachSocket, Contract, ContractMismatch, EncodingMismatch, Executable, ExecutableError,

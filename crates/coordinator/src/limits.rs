@@ -43,6 +43,9 @@ pub struct PoolLimits {
     pub admission: bool,
     /// Time from asking a job to stop to killing its worker. Default: 100 ms.
     pub grace: Duration,
+    /// Whether the pool takes the stack of a worker before it kills the worker for its job's timeout. The outcome of
+    /// the job then waits for the stack, at most 200 ms. Default: false.
+    pub stack_at_deadline: bool,
     /// Time from asking an idle worker to exit to killing it. Default: 2 s.
     pub stop_timeout: Duration,
     /// Bounds each step of starting a worker, loading its state among them. Default: 30 s.
@@ -91,6 +94,7 @@ impl Default for PoolLimits {
             max_timeout: None,
             admission: true,
             grace: Duration::from_millis(100),
+            stack_at_deadline: false,
             stop_timeout: Duration::from_secs(2),
             start_timeout: Duration::from_secs(30),
             max_payload: DEFAULT_MAX_PAYLOAD,

@@ -134,7 +134,7 @@ impl procpool_process::FrameSink for &Mailbox {
                 self.put(Mail::Error(failure_of(&frame).map_err(|error| error.to_string())?));
             }
             (Connection::Jobs, Kind::Log) => {
-                procpool_process::log_record(&frame, &self.worker, &self.worker, None)?;
+                procpool_process::log_record(&frame, &self.worker, &self.worker, None, None)?;
             }
             (Connection::Control, Kind::Pong) => {}
             (connection, kind) => return Err(format!("it sent {kind:?} on the {connection:?} connection")),

@@ -45,6 +45,9 @@ pub struct Supervision {
     /// Whether workers are forked from a process that has loaded their state, instead of spawned. Linux only. Default:
     /// false.
     pub fork: bool,
+    /// Whether workers may record how they crash, so that the report of a crash has its stack. Costs memory only
+    /// when a worker crashes: up to 200 KiB. Default: true.
+    pub crash_stacks: bool,
     /// Number of workers that are kept idle and ready beside those that are busy, as far as `max_workers`
     /// allows. Default: 0.
     pub spares: usize,
@@ -68,6 +71,7 @@ impl Default for Supervision {
             recycle_memory: None,
             process_per_job: false,
             fork: false,
+            crash_stacks: true,
             spares: 0,
             idle_timeout: Some(Duration::from_secs(60)),
         }

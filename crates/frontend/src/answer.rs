@@ -91,7 +91,6 @@ fn answer(finished: Finished, asked: JobLimits, render: Render) -> Response {
         && let JobError::Refused(_) = &**error
     {
         // The pool gave it back: it is as if it had never been accepted.
-        tracing::debug!(job = %finished.id, "given back");
         return job_problem::of_job((**error).clone(), asked).into_response();
     }
     let report = finished.report.as_deref();

@@ -7,6 +7,7 @@ use crate::config::HttpConfig;
 use crate::event_streams::EventStreams;
 use crate::health::Health;
 use crate::live::Live;
+use crate::metrics::{Traffic, Usages};
 use crate::openapi::Documents;
 use crate::origin::OriginRule;
 use crate::owner::Owners;
@@ -41,6 +42,10 @@ struct Bounds {
     event_streams: EventStreams,
     /// Answers that are sent while jobs run.
     live: Arc<Live>,
+    /// Counters of requests.
+    traffic: Arc<Traffic>,
+    /// What workers used at the last scrape.
+    usages: Arc<Usages>,
     /// The view of all pools for those who watch.
     board: Board,
     /// Those of people who use the page.
@@ -60,6 +65,8 @@ impl App {
             answers: Budget::new(config.max_answers),
             event_streams: EventStreams::new(config.max_event_streams),
             live: Live::new(config.max_live_answers),
+            traffic: Traffic::new(config.access_log),
+            usages: Arc::default(),
             board: Board::new(engine.clone(), health.clone()),
             sessions: Arc::default(),
         };
@@ -88,7 +95,8 @@ impl App {
 
     /// Returns the state for the handlers, once it is known where they are reached.
     pub(crate) fn shared(&self, origin: OriginRule) -> Arc<Shared> {
-        let Bounds { bodies, answers, event_streams, live, board, sessions } = self.bounds.clone();
+        let Bounds { bodies, answers, event_streams, live, traffic, usages, board, sessions } =
+            self.bounds.clone();
         Arc::new(Shared {
             app: self.clone(),
             origin,
@@ -96,6 +104,8 @@ impl App {
             answers,
             event_streams,
             live,
+            traffic,
+            usages,
             board,
             sessions,
             owners: Owners::default(),
@@ -126,6 +136,10 @@ pub(crate) struct Shared {
     pub(crate) event_streams: EventStreams,
     /// Answers that are sent while jobs run.
     pub(crate) live: Arc<Live>,
+    /// Counters of requests.
+    pub(crate) traffic: Arc<Traffic>,
+    /// What workers used at the last scrape.
+    pub(crate) usages: Arc<Usages>,
     /// The view of all pools for those who watch.
     pub(crate) board: Board,
     /// Those of people who use the page.

@@ -99,6 +99,9 @@ pub struct HttpConfig {
     /// Maximum number of streams of jobs' events. Default: 64. Must not be zero. Further ones are refused with 503
     /// and `Retry-After`.
     pub max_event_streams: usize,
+    /// Whether each answered request is a line in the log, with the target `procpool::access`, but for probes.
+    /// Default: no. The lines have no query, no header and no body.
+    pub access_log: bool,
     /// How many jobs that outlive their requests the frontend remembers, and for how long.
     pub jobs: Settings,
 }
@@ -137,6 +140,7 @@ impl Default for HttpConfig {
             orders_of: None,
             on_disconnect: OnDisconnect::Cancel,
             max_event_streams: 64,
+            access_log: false,
             jobs: Settings::default(),
         }
     }

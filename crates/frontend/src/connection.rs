@@ -2,12 +2,14 @@
 //! server stops. Does not: know routes.
 
 use crate::activity::Activity;
+use crate::app::Shared;
 use crate::budget::Budget;
 use crate::config::HttpConfig;
 use crate::dispatch::Dispatcher;
 use crate::head::Ambiguous;
 use crate::lent::Brought;
 use crate::life::{Patience, Verdict};
+use crate::metrics::Traffic;
 use crate::presence;
 use crate::remote::{FarEnd, Peer};
 use crate::room::{Place, Room};
@@ -41,6 +43,7 @@ pub(crate) struct Terms {
     pub(crate) room: Arc<Room>,
     router: Router,
     answers: Arc<Budget>,
+    traffic: Arc<Traffic>,
     tls: Option<Tls>,
     patience: Patience,
     max_streams: u32,
@@ -51,23 +54,27 @@ impl Terms {
     pub(crate) fn new(
         config: &HttpConfig,
         router: Router,
-        answers: &Arc<Budget>,
+        shared: &Shared,
         tls: Option<Tls>,
         stopped: watch::Receiver<bool>,
     ) -> Self {
         let room = Room::new(config);
         let (patience, max_streams) = (patience(config), config.max_streams);
-        Self { room, router, answers: answers.clone(), tls, patience, max_streams, stopped }
+        let (answers, traffic) = (shared.answers.clone(), shared.traffic.clone());
+        Self { room, router, answers, traffic, tls, patience, max_streams, stopped }
     }
 
     /// Serves `stream`, whose other end is `peer`, to its end.
     pub(crate) fn serve(self, stream: Stream, peer: FarEnd) -> impl Future<Output = ()> {
-        let activity = Activity::begin();
+        let (activity, connected) = (Activity::begin(), self.traffic.connect());
         // Right here, rather than when the task is polled: the next one should see that this one is in.
         let place = Arc::new(self.room.enter(peer.address(), activity.clone()));
         let wire = Arc::new(Wire::new(stream, self.tls.is_some()));
         let peer = Peer::at(peer, &wire);
-        self.drive(wire, peer, activity, place)
+        async move {
+            let _connected = connected;
+            self.drive(wire, peer, activity, place).await;
+        }
     }
 
     async fn drive(mut self, wire: Arc<Wire>, peer: Arc<Peer>, activity: Arc<Activity>, place: Arc<Place>) {
@@ -82,7 +89,7 @@ impl Terms {
             },
         };
         let socket = Socket::new(wire.clone(), tls, activity.clone());
-        let dispatcher = Dispatcher::new(self.router, place.clone(), self.answers);
+        let dispatcher = Dispatcher::new(self.router, place.clone(), self.answers, self.traffic);
         let (counting, bringing) = (activity.clone(), wire.clone());
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(peer.clone());

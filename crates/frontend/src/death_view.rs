@@ -142,7 +142,7 @@ fn quoted(word: &str) -> String {
 }
 
 /// An instant in RFC 3339.
-struct Date(SystemTime);
+pub(crate) struct Date(pub(crate) SystemTime);
 
 impl Serialize for Date {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

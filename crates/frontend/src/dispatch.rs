@@ -2,14 +2,17 @@
 //! handler's panic becomes an answer, and the request a line in the log: sizes and names only, since
 //! bodies and queries are the user's data.
 
+use crate::access_log::AccessLine;
 use crate::activity::Exchange;
 use crate::answer::{JOB_ID, SERVER_TIMING};
 use crate::budget::{Budget, Share};
 use crate::kind::Kind;
 use crate::life::Sending;
+use crate::metrics::Traffic;
 use crate::paced::{self, Paced};
 use crate::problem::{ANSWERS_FULL, Problem, overloaded};
 use crate::room::Place;
+use crate::trace;
 use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
@@ -33,11 +36,17 @@ pub(crate) struct Dispatcher {
     router: Router,
     place: Arc<Place>,
     answers: Arc<Budget>,
+    traffic: Arc<Traffic>,
 }
 
 impl Dispatcher {
-    pub(crate) fn new(router: Router, place: Arc<Place>, answers: Arc<Budget>) -> Self {
-        Self { router, place, answers }
+    pub(crate) fn new(
+        router: Router,
+        place: Arc<Place>,
+        answers: Arc<Budget>,
+        traffic: Arc<Traffic>,
+    ) -> Self {
+        Self { router, place, answers, traffic }
     }
 
     /// Answers one request. Dropping this future drops the handler, and with it the job.
@@ -49,10 +58,15 @@ impl Dispatcher {
         let has_body = !request.body().is_end_stream();
         let version = request.version();
         let line = RequestLine::of(&request);
+        let trace = trace::of(request.headers());
+        let counted = self.traffic.begin(request.method(), request.uri().path());
+        let access =
+            (self.traffic.logs && !is_probe(&request)).then(|| AccessLine::of(&request, trace.as_ref()));
 
         let mut response = if is_probe(&request) || self.place.admit().await {
             let request = request.map(Body::new);
-            catching(async move { self.router.call(request).await.into_response() }).await
+            let answer = async { self.router.call(request).await.into_response() };
+            catching(trace::within(trace, answer)).await
         } else {
             too_many().into_response()
         };
@@ -66,6 +80,10 @@ impl Dispatcher {
         // A live answer may end before its request does, such as when the server drains.
         let leaves_unread = has_body && (!response.status().is_success() || sending != Sending::Whole);
         exchange.answered(share, leaves_unread, sending);
+        let took = self.traffic.end(&counted, response.status());
+        if let Some(access) = access {
+            access.log(self.traffic.route(&counted), &response, took);
+        }
         line.log(&response);
         Ok(response.map(|body| Paced::new(body, version, exchange)))
     }

@@ -20,21 +20,30 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 
 /// Time between two comments, below the half minute after which proxies give up.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// Time after which a client reconnects, in milliseconds.
-const RETRY: u64 = 2000;
+pub(crate) const RETRY: u64 = 2000;
 
 /// Time after which a client that found no room may try again.
 const LATER: Duration = Duration::from_secs(5);
 
 /// Bounds the number of streams.
 #[derive(Clone, Debug)]
-pub(crate) struct EventStreams(Arc<Semaphore>);
+pub(crate) struct EventStreams {
+    places: Arc<Semaphore>,
+    limit: usize,
+}
 
 impl EventStreams {
     pub(crate) fn new(limit: usize) -> Self {
-        Self(Arc::new(Semaphore::new(limit.clamp(1, Semaphore::MAX_PERMITS))))
+        let limit = limit.clamp(1, Semaphore::MAX_PERMITS);
+        Self { places: Arc::new(Semaphore::new(limit)), limit }
+    }
+
+    /// Returns the number of open streams.
+    pub(crate) fn open(&self) -> usize {
+        self.limit - self.places.available_permits()
     }
 
     /// Counts another stream.
@@ -42,7 +51,7 @@ impl EventStreams {
     /// # Errors
     /// A 503 problem when there are as many as there may be.
     pub(crate) fn enter(&self, limit: usize) -> Result<OwnedSemaphorePermit, Problem> {
-        self.0.clone().try_acquire_owned().map_err(|_| {
+        self.places.clone().try_acquire_owned().map_err(|_| {
             let detail = format!(
                 "failed to begin the stream: {limit} are open, the server's limit (`max_event_streams`)"
             );

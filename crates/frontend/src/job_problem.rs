@@ -86,9 +86,13 @@ fn with_outcome(problem: Problem, error: &JobError) -> Problem {
             with_replay(problem.with("message", message).with("location", location), replay.as_deref())
         }
         JobError::Crashed(report) => with_crash(problem, report),
-        JobError::TimedOut { stage, limit, replay, .. } => {
+        JobError::TimedOut { stage, limit, replay, stack, .. } => {
             let problem = with_stage(problem, *stage).with("limit_ms", &limit.as_millis());
-            with_replay(problem, replay.as_deref())
+            let problem = with_replay(problem, replay.as_deref());
+            match stack {
+                Some(stack) => problem.with("stack", &**stack),
+                None => problem,
+            }
         }
         JobError::Cancelled { stage, .. } | JobError::ShutDown { stage, .. } => with_stage(problem, *stage),
         JobError::Poisoned { stage, payload_deaths, remaining, .. } => with_stage(problem, *stage)

@@ -52,6 +52,16 @@ kinds! {
         "`known` lists the pools of this server; so does GET /v1/pools."
     UnknownWorker "unknown_worker" "There is no such worker"
         "A worker's name is its `id` in GET /v1/pools/{pool}/workers. Names are never used again: the worker may have ended."
+    WorkerDead "worker_dead" "The worker is dead"
+        "The worker was there and has died. `death` is the address of its death, which has its last lines and how it ended."
+    WorkerGone "worker_gone" "The worker has ended"
+        "There was a worker of this name, and it has ended. GET /v1/pools/{pool}/workers lists those that there are. Names are \
+         never used again."
+    ProfileRunning "profile_running" "The worker is being profiled"
+        "Another request takes a profile of this worker. Send this one again when that is done, at most a minute later."
+    StackUnavailable "stack_unavailable" "The worker cannot be looked into"
+        "The system forbids it, or the worker does not stop; `detail` says which rule it is, and the way out. Nothing has changed, \
+         and the worker goes on."
     BadSetting "bad_setting" "The settings cannot be changed so"
         "A setting is unknown, has a value of the wrong kind, or does not fit the others; `detail` says which, and `known` \
          lists those that may change while a pool runs. Nothing has changed."
@@ -147,7 +157,7 @@ kinds! {
         "The job was not finished within `limit_ms` milliseconds: what the request asked for (`timeout=`, `run_timeout=`), but \
          no more than the pool's `max_timeout`, or what the pool has set. `stage` says whether it was still `queued`, and \
          then did not run, or `running`, and then was ended. Then `replay` is the file that `procpool replay` runs again, \
-         where jobs are saved."
+         where jobs are saved, and `stack` is what the worker did when it was killed."
     Cancelled "cancelled" "The job was cancelled"
         "Somebody cancelled the job, or the function ended itself as cancelled. `stage` says where it was then."
     Poisoned "poisoned" "The payload kills its workers"

@@ -20,6 +20,7 @@
 //! $ yes 20 | head -1000 | curl -T - -X POST localhost:3000/v1/pools/fib/batch
 //! $ curl localhost:3000/v1/pools
 //! $ curl localhost:3000/v1/pools/fib/workers
+//! $ curl localhost:3000/v1/pools/fib/history?seconds=60; curl localhost:3000/metrics
 //! $ curl localhost:3000/livez; curl 'localhost:3000/readyz?pool=fib'
 //! $ curl localhost:3000/problems/crashed                                # what that `type` means
 //! $ curl --http2-prior-knowledge -d 40 localhost:3000/v1/pools/fib/jobs
@@ -135,6 +136,7 @@
 
 mod accept;
 mod access;
+mod access_log;
 mod activity;
 mod answer;
 mod app;
@@ -172,6 +174,8 @@ mod lent;
 mod life;
 mod live;
 mod local;
+mod log_stream;
+mod metrics;
 mod openapi;
 mod orders;
 mod origin;
@@ -183,6 +187,7 @@ mod peer;
 mod prefer;
 mod presence;
 mod problem;
+mod profile;
 mod reading;
 mod remote;
 mod room;
@@ -194,6 +199,7 @@ mod sse;
 mod stream;
 mod tls;
 mod token;
+mod trace;
 mod wire;
 
 pub use access::{

@@ -9,6 +9,7 @@ use crate::budget::Budget;
 use crate::config::HttpConfig;
 use crate::credentials;
 use crate::dispatch::Dispatcher;
+use crate::metrics::Traffic;
 use crate::origin::OriginRule;
 use crate::remote::Operator;
 use crate::room::Room;
@@ -38,8 +39,8 @@ pub async fn run_orders(listener: UnixListener, owner: u32, app: App, shutdown: 
     let (stop, stopped) = watch::channel(false);
     let shared = app.shared(OriginRule::of_unix_socket(&[]));
     let room = Room::new(&HttpConfig { max_connections: OPERATORS, ..(*app.config).clone() });
-    let (http, answers) = (builder(&app), shared.answers.clone());
-    let terms = Terms { http, router: routes::router(shared), room, answers, stopped };
+    let (http, answers, traffic) = (builder(&app), shared.answers.clone(), shared.traffic.clone());
+    let terms = Terms { http, router: routes::router(shared), room, answers, traffic, stopped };
     let mut operators = JoinSet::new();
     let mut acceptor = Acceptor::new(listener);
     let mut shutdown = std::pin::pin!(shutdown);
@@ -71,14 +72,15 @@ struct Terms {
     router: Router,
     room: Arc<Room>,
     answers: Arc<Budget>,
+    traffic: Arc<Traffic>,
     stopped: watch::Receiver<bool>,
 }
 
 impl Terms {
     async fn serve(mut self, stream: UnixStream, operator: Operator) {
-        let activity = Activity::begin();
+        let (activity, _connected) = (Activity::begin(), self.traffic.connect());
         let place = Arc::new(self.room.enter(None, activity.clone()));
-        let dispatcher = Dispatcher::new(self.router, place, self.answers);
+        let dispatcher = Dispatcher::new(self.router, place, self.answers, self.traffic);
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(operator);
             let exchange = activity.asked(request.version());

@@ -2,6 +2,7 @@
 //! Knows JSON and headers; which error becomes which problem is decided elsewhere.
 
 use crate::kind::Kind;
+use crate::trace;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
@@ -94,6 +95,9 @@ impl Serialize for Problem {
             map.serialize_entry("outcome", outcome)?;
         }
         map.serialize_entry("may_have_run", &parts.may_have_run)?;
+        if let Some(trace) = trace::current() {
+            map.serialize_entry("trace_id", trace.trace_id())?;
+        }
         for (name, value) in &parts.members {
             map.serialize_entry(name, value)?;
         }

@@ -75,7 +75,7 @@ async fn serve<L: Listen>(
 ) -> Drained {
     let (stop, stopped) = watch::channel(false);
     let shared = app.shared(origin);
-    let terms = Terms::new(&app.config, routes::router(shared.clone()), &shared.answers, tls, stopped);
+    let terms = Terms::new(&app.config, routes::router(shared.clone()), &shared, tls, stopped);
     let acceptor = Acceptor::new(listener);
 
     let connections = accept_until(shutdown, acceptor, &terms, &shared.buffers, admit).await;

@@ -5,7 +5,7 @@ use procpool_protocol::outcome::Finished;
 use procpool_protocol::{JobError, JobId};
 use procpool_registry::{
     Cancelled, Cursor, Filter, Fingerprint, ForeignCursor, KeyText, Page, Record, ResultState, Resumed,
-    Selection, Trial, Wait,
+    Selection, Trial, Usage, Wait,
 };
 use std::any::Any;
 use std::fmt;
@@ -105,6 +105,11 @@ pub trait Jobs: Send + Sync + 'static {
         from: Option<Cursor>,
         limit: usize,
     ) -> BoxFuture<'_, Result<Page, ForeignCursor>>;
+
+    /// Returns what is remembered, and the number of bytes of all events. The default counts nothing.
+    fn usage(&self) -> (Usage, u64) {
+        (Usage::default(), 0)
+    }
 
     /// Cancels a job that was enqueued.
     fn cancel(&self, job: JobId) -> BoxFuture<'_, Cancelled>;

@@ -12,7 +12,7 @@ use procpool_protocol::outcome::{Finished, Refusal, Refused};
 use procpool_protocol::{JobError, JobId, Payload};
 use procpool_registry::{
     self as registry, Cancelled, Cursor, Decision, Effect, Event, Filter, ForeignCursor, Handled, Offer,
-    Page, Record, Registry, ResultState, Resumed, Selection, Settings, SettingsError, Time, Trial,
+    Page, Record, Registry, ResultState, Resumed, Selection, Settings, SettingsError, Time, Trial, Usage,
 };
 use std::any::Any;
 use std::collections::HashSet;
@@ -274,6 +274,11 @@ impl Jobs for LocalJobs {
         limit: usize,
     ) -> BoxFuture<'_, Result<Page, ForeignCursor>> {
         Box::pin(ready(self.0.lock().list(&filter, from, limit)))
+    }
+
+    fn usage(&self) -> (Usage, u64) {
+        let registry = self.0.lock();
+        (registry.usage(), registry.event_bytes())
     }
 
     fn cancel(&self, job: JobId) -> BoxFuture<'_, Cancelled> {

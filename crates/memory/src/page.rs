@@ -111,11 +111,11 @@ impl PageWriter {
     /// bytes.
     ///
     /// # Errors
-    /// When it is not memory of this length whose size is sealed, the magic is missing, or the file cannot be
-    /// mapped.
+    /// When it is not memory of this length or longer whose size is sealed, the magic is missing, or the file
+    /// cannot be mapped.
     pub fn from_fd(file: impl AsFd, length: u64, split: u64, magic: &[u8], at: u64) -> io::Result<Self> {
         let size = |number: u64| usize::try_from(number).map_err(io::Error::other);
-        file::check(&file, size(length)?, SIZED)?;
+        check(&file, length)?;
         let mut found = vec![0; magic.len()];
         let read = rustix::io::pread(&file, &mut found, at)?;
         if read != magic.len() || found != magic {
@@ -170,6 +170,30 @@ impl PageWriter {
     }
 }
 
+/// Maps a part of a page for as long as this process lives, for a writer that must not fail: a handler of a
+/// signal. Nobody else in this process may have mapped that part.
+///
+/// # Errors
+/// When it is not memory of this length whose size is sealed, or the file cannot be mapped.
+pub fn map_forever(file: impl AsFd, at: u64, length: u64) -> io::Result<&'static [AtomicU8]> {
+    let end = at.checked_add(length).ok_or(io::ErrorKind::InvalidInput)?;
+    check(&file, end)?;
+    let map = Map::new(&file, at, usize::try_from(length).map_err(io::Error::other)?)?;
+    Ok(Box::leak(Box::new(map)).cells())
+}
+
+/// Checks that a descriptor is memory of at least this length whose size is sealed.
+fn check(file: impl AsFd, length: u64) -> io::Result<()> {
+    let found = file::sealed_length(&file, SIZED);
+    match found {
+        Some(found) if found >= length => Ok(()),
+        Some(found) => {
+            Err(io::Error::other(format!("the memory has {found} bytes, and {length} are needed")))
+        }
+        None => Err(io::Error::other("the descriptor is no sealed memory")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,7 +204,7 @@ mod tests {
         reader.write(64, b"magic").unwrap();
         let open = |length, split, magic: &[u8]| PageWriter::from_fd(&reader, length, split, magic, 64);
         assert!(open(8192, 4096, b"mugic").is_err());
-        assert!(open(4096, 4096, b"magic").is_err());
+        assert!(open(12288, 4096, b"magic").is_err());
         assert!(open(8192, 4097, b"magic").is_err() && open(8192, 8200, b"magic").is_err());
         let writer = open(8192, 4096, b"magic").unwrap();
         writer.put(8190, b"abcde");
@@ -201,5 +225,20 @@ mod tests {
         reader.read(8190, &mut bytes).unwrap();
         assert_eq!(&bytes, b"ab");
         assert!(reader.number(8190).is_err());
+    }
+
+    #[test]
+    fn a_longer_page_is_one_too_and_its_end_is_mapped_for_itself() {
+        let reader = PageReader::create("test", 16384).unwrap();
+        reader.write(64, b"magic").unwrap();
+        let writer = PageWriter::from_fd(&reader, 8192, 4096, b"magic", 64).unwrap();
+        writer.put(8190, b"abcde");
+        let end = map_forever(&reader, 8192, 8192).unwrap();
+        assert_eq!(end.len(), 8192);
+        end[8191].store(7, Ordering::Relaxed);
+        assert_eq!(reader.number(8192).unwrap(), 0);
+        assert_eq!(reader.number(16376).unwrap().to_le_bytes()[7], 7);
+        assert!(map_forever(&reader, 8192, 8193).is_err() && map_forever(&reader, u64::MAX, 2).is_err());
+        assert!(map_forever(File::open("/dev/null").unwrap(), 0, 8192).is_err());
     }
 }

@@ -1,8 +1,11 @@
 //! The only means to kill a worker in any state: before its spawn, while it starts, or while it serves.
 
+use crate::lines::LastLines;
 use crate::os::attached_process::AttachedProcess;
 use crate::os::oom_kills::{OomGroups, OomKills};
 use crate::os::worker_process::WorkerProcess;
+use crate::snapshot::{self, SnapshotError, Threads};
+use procpool_stacks::Snapshot;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -12,12 +15,20 @@ use tokio::sync::Notify;
 pub struct KillSwitch {
     state: Mutex<State>,
     used: Notify,
+    lines: Arc<LastLines>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     killed: bool,
     process: Option<Arc<WorkerProcess>>,
+}
+
+/// Nobody has it once the death of the process is known: those that follow its lines then find its death.
+impl Drop for KillSwitch {
+    fn drop(&mut self) {
+        self.lines.end();
+    }
 }
 
 impl KillSwitch {
@@ -91,6 +102,22 @@ impl KillSwitch {
     pub fn cpu_time(&self) -> Option<Duration> {
         let process = self.lock().process.clone()?;
         process.usage().map(|usage| usage.cpu_time)
+    }
+
+    /// Returns the last lines that the process wrote to standard output and error. Of an attached worker there are
+    /// none.
+    pub fn lines(&self) -> &Arc<LastLines> {
+        &self.lines
+    }
+
+    /// Stops the process for a moment, and returns what its threads do. Waits at most `within`, and the process
+    /// goes on in any case. Call it on a tokio runtime with time.
+    ///
+    /// # Errors
+    /// When there is no process, the system forbids it, or the process does not stop in time.
+    pub async fn snapshot(&self, threads: Threads, within: Duration) -> Result<Snapshot, SnapshotError> {
+        let process = self.lock().process.clone().ok_or(SnapshotError::Gone)?;
+        snapshot::take(process, threads, within).await
     }
 
     /// Returns the process id, once there is one.

@@ -2,8 +2,10 @@
 //! standard error go into the report of its death. All bounded.
 
 use crate::clock;
+use crate::lines::LastLines;
 use crate::tail::{Author, LastWords, Tail};
 use procpool_protocol::printable::printable;
+use procpool_protocol::worker_output::OutputStream;
 use std::io;
 use std::mem::MaybeUninit;
 use std::ops::ControlFlow;
@@ -33,18 +35,22 @@ pub(crate) struct Output {
 
 impl Output {
     /// Starts to drain. Needs a tokio runtime.
-    pub(crate) fn drain(worker: &str, stdout: OwnedFd, stderr: OwnedFd) -> io::Result<Self> {
+    pub(crate) fn drain(
+        worker: &str,
+        stdout: OwnedFd,
+        stderr: OwnedFd,
+        last: &Arc<LastLines>,
+    ) -> io::Result<Self> {
         let stdout = Receiver::from_owned_fd(stdout)?;
         let said = Arc::new(Stderr {
             worker: worker.to_owned(),
             pipe: Receiver::from_owned_fd(stderr)?,
+            last: last.clone(),
             heard: Mutex::default(),
         });
-        let name = worker.to_owned();
+        let theirs = said.clone();
         Ok(Self {
-            stdout: tokio::spawn(lines(stdout, move |line| {
-                tracing::info!(target: "procpool::stdout", worker = name, "{line}");
-            })),
+            stdout: tokio::spawn(lines(stdout, move |line| theirs.keep_stdout(&line))),
             stderr: tokio::spawn(said.clone().drain()),
             said,
         })
@@ -55,9 +61,9 @@ impl Output {
         self.said.heard().jobs = Some(jobs);
     }
 
-    /// Reads standard error after frames of the worker arrived and before they are processed. Thus lines from
-    /// before the end of a job are read before that end counts. Needs one system call, since tokio may not
-    /// have noticed yet that there is something to read.
+    /// Reads standard error after the end of a job has arrived and before it counts. Thus the job's lines are
+    /// known as its own. Needs one system call, since tokio may not have noticed yet that there is something
+    /// to read.
     pub(crate) fn catch_up(&self) {
         self.said.heard().read_out(&self.said);
     }
@@ -69,7 +75,7 @@ impl Output {
         if clock::timeout(patience, &mut self.stderr).await.is_err() {
             let mut heard = self.said.heard();
             heard.read_out(&self.said);
-            heard.finish(&self.said.worker);
+            heard.finish(&self.said);
         }
         self.said.heard().tail.take(job)
     }
@@ -93,6 +99,8 @@ pub(crate) trait Jobs: std::fmt::Debug + Send + Sync {
 struct Stderr {
     worker: String,
     pipe: Receiver,
+    /// Lines of standard output are kept here, too.
+    last: Arc<LastLines>,
     heard: Mutex<Heard>,
 }
 
@@ -110,7 +118,14 @@ impl Stderr {
             tokio::task::yield_now().await;
         }
         let mut heard = self.heard();
-        heard.finish(&self.worker);
+        heard.finish(&self);
+    }
+
+    /// Keeps a line of standard output. It is read at leisure, so the job that runs now may not have written it.
+    fn keep_stdout(&self, line: &str) {
+        let jobs = self.heard().jobs.clone();
+        tracing::info!(target: "procpool::stdout", worker = self.worker, "{line}");
+        self.last.push(OutputStream::Stdout, jobs.and_then(|jobs| jobs.author().job()), line);
     }
 
     /// Reads the available bytes, up to a bound. Breaks at the end. Does not read a pipe that is not known to
@@ -121,7 +136,7 @@ impl Stderr {
             let mut space = [MaybeUninit::uninit(); READ];
             let mut buffer = ReadBuf::uninit(&mut space);
             match self.pipe.try_read_buf(&mut buffer) {
-                Ok(1..) => heard.take(&self.worker, buffer.filled()),
+                Ok(1..) => heard.take(self, buffer.filled()),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Ok(0) | Err(_) => return ControlFlow::Break(()),
@@ -145,7 +160,7 @@ impl Heard {
             match rustix::io::read(&said.pipe, &mut space) {
                 Ok((bytes, _)) if !bytes.is_empty() => {
                     let length = bytes.len();
-                    self.take(&said.worker, bytes);
+                    self.take(said, bytes);
                     // A pipe gives what it has: less than was asked for is all of it.
                     if length < READ {
                         break;
@@ -157,26 +172,27 @@ impl Heard {
         }
     }
 
-    fn take(&mut self, worker: &str, bytes: &[u8]) {
+    fn take(&mut self, said: &Stderr, bytes: &[u8]) {
         let author = self.jobs.as_ref().map(|jobs| jobs.author()).unwrap_or_default();
         // The next job must not complete a line that an earlier job began.
         if author.earliest > self.author.latest {
-            self.finish(worker);
+            self.finish(said);
         }
         let earliest = if self.splitter.line.is_empty() { author.earliest } else { self.author.earliest };
         self.author = Author { earliest, ..author };
         let Self { splitter, tail, author, .. } = self;
-        splitter.feed(bytes, &mut |line| keep(tail, worker, line, *author));
+        splitter.feed(bytes, &mut |line| keep(tail, said, line, *author));
     }
 
-    fn finish(&mut self, worker: &str) {
+    fn finish(&mut self, said: &Stderr) {
         let Self { splitter, tail, author, .. } = self;
-        splitter.finish(&mut |line| keep(tail, worker, line, *author));
+        splitter.finish(&mut |line| keep(tail, said, line, *author));
     }
 }
 
-fn keep(tail: &mut Tail, worker: &str, line: String, author: Author) {
-    tracing::info!(target: "procpool::stderr", worker, "{line}");
+fn keep(tail: &mut Tail, said: &Stderr, line: String, author: Author) {
+    tracing::info!(target: "procpool::stderr", worker = said.worker, "{line}");
+    said.last.push(OutputStream::Stderr, author.job(), &line);
     tail.push(line, author);
 }
 
@@ -218,6 +234,8 @@ impl Splitter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use procpool_protocol::JobId;
+    use procpool_protocol::worker_output::WorkerOutput;
     use std::io::Write;
     use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -240,10 +258,17 @@ mod tests {
     async fn what_the_dead_wrote_is_read_though_nobody_had_the_time_and_somebody_holds_the_pipe() {
         let (stdout, out) = io::pipe().unwrap();
         let (stderr, mut err) = io::pipe().unwrap();
-        let output = Output::drain("fib-0", stdout.into(), stderr.into()).unwrap();
+        let last = Arc::default();
+        let output = Output::drain("fib-0", stdout.into(), stderr.into(), &last).unwrap();
         err.write_all(b"out of cheese\nand of bread").unwrap();
         let words = output.last_words(Duration::ZERO, None).await;
         assert_eq!(words.lines, ["out of cheese", "and of bread"]);
+        let page = last.read(0);
+        assert_eq!(
+            (page.lines[1].text.as_str(), page.is_over),
+            ("and of bread", false),
+            "its death is not known yet"
+        );
         drop((out, err));
     }
 
@@ -261,7 +286,9 @@ mod tests {
     async fn what_a_job_wrote_is_read_before_its_end_counts_though_tokio_has_not_noticed_it() {
         let (stdout, _out) = io::pipe().unwrap();
         let (stderr, mut err) = io::pipe().unwrap();
-        let output = Output::drain("fib-0", stdout.into(), stderr.into()).unwrap();
+        let last = Arc::default();
+        let output = Output::drain("fib-0", stdout.into(), stderr.into(), &last).unwrap();
+        last.names_jobs(Box::new(|number| Some(JobId::from_bits(number.into()))));
         let running = Arc::new(Running(AtomicU64::new(1)));
         output.serves(running.clone());
         err.write_all(b"out of memory").unwrap();
@@ -270,6 +297,8 @@ mod tests {
         err.write_all(b"out of cheese").unwrap();
         let words = output.last_words(Duration::ZERO, Some(2)).await;
         assert_eq!(words.lines, ["out of cheese"]);
+        let jobs: Vec<_> = last.read(0).lines.iter().map(|line| line.job).collect();
+        assert_eq!(jobs, [1, 2].map(|job| Some(JobId::from_bits(job))));
     }
 
     #[test]

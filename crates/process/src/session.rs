@@ -17,6 +17,7 @@ use procpool_protocol::arena::TakesArenas;
 use procpool_protocol::decoder::Decoder;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::handshake::Connection;
+use procpool_stacks::Snapshot;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
@@ -69,6 +70,8 @@ pub struct Ending {
     pub begun: Option<u64>,
     /// This process killed the worker: a caller requested it, or the worker had hung up and did not exit.
     pub was_killed: bool,
+    /// The state of the thread whose crash ended the worker, if the worker recorded it.
+    pub crash: Option<Box<Snapshot>>,
 }
 
 /// The output side of a serving worker, shared by all senders.
@@ -155,7 +158,8 @@ impl Session {
                 socket,
                 decoder,
                 received,
-                answered: Arc::default(),
+                answered: 0,
+                unread_from: Arc::new(AtomicU64::new(1)),
                 open: true,
                 reset: false,
                 is_flooding: false,
@@ -163,7 +167,7 @@ impl Session {
         };
         let jobs = input(jobs, jobs_in);
         if let Some(output) = &body.output {
-            output.serves(Arc::new(Course { answered: jobs.answered.clone(), page: page.clone() }));
+            output.serves(Arc::new(Course { unread_from: jobs.unread_from.clone(), page: page.clone() }));
         }
         let session = Self { body, lines: lines.clone(), jobs, control: input(control, control_in), page };
         (lines, session)
@@ -177,7 +181,7 @@ impl Session {
         let write_control = lines.control.write(&control);
         tokio::pin!(write_jobs, write_control);
         // Frames may have arrived together with the handshake.
-        let mut turn = self.jobs.deliver(Connection::Jobs, sink);
+        let mut turn = self.jobs.deliver(Connection::Jobs, sink, || self.body.catch_up());
         loop {
             // Frames before a breach of the protocol count.
             let fetched = sink.fetched().await;
@@ -233,23 +237,24 @@ impl Session {
             last_frames.extend(self.jobs.unsent(page));
         }
         let answers = last_frames.iter().filter(|frame| frame.kind == Kind::Done).count() as u64;
-        let job = begun.unwrap_or(self.jobs.answered.load(Ordering::Relaxed) + answers + 1);
+        let job = begun.unwrap_or(self.jobs.answered + answers + 1);
         let report = self.body.bury(death::LAST_WORDS, Some(job)).await;
-        Ending { report, last_frames, unread: self.jobs.reset, begun, was_killed }
+        let crash = self.page.as_ref().and_then(|page| page.crash(report.exit)).map(Box::new);
+        Ending { report, last_frames, unread: self.jobs.reset, begun, was_killed, crash }
     }
 }
 
 /// The progress of a worker, by its frames.
 #[derive(Debug)]
 struct Course {
-    /// Number of jobs whose end was received.
-    answered: Arc<AtomicU64>,
+    /// See [`Input::unread_from`].
+    unread_from: Arc<AtomicU64>,
     page: Option<Arc<Page>>,
 }
 
 impl Jobs for Course {
     fn author(&self) -> Author {
-        let earliest = self.answered.load(Ordering::Relaxed) + 1;
+        let earliest = self.unread_from.load(Ordering::Relaxed);
         // A worker without a page has one job at a time.
         let latest = self.page.as_ref().map_or(earliest, |page| page.begun());
         Author { earliest, latest }
@@ -270,7 +275,9 @@ struct Input {
     /// Number of bytes that were read.
     received: u64,
     /// Number of jobs whose end was received.
-    answered: Arc<AtomicU64>,
+    answered: u64,
+    /// The earliest job whose words may be unread.
+    unread_from: Arc<AtomicU64>,
     open: bool,
     /// The kernel reported that the peer closed with unread input. It reports that once.
     reset: bool,
@@ -279,13 +286,13 @@ struct Input {
 }
 
 impl Input {
-    /// Reads the available bytes, up to a bound, and delivers the frames in them. `heard` is called before
-    /// that.
+    /// Reads the available bytes, up to a bound, and delivers the frames in them. For `hear`, see
+    /// [`deliver`](Self::deliver).
     fn turn(
         &mut self,
         connection: Connection,
         sink: &mut impl FrameSink,
-        heard: impl Fn(),
+        hear: impl Fn(),
     ) -> Result<(), String> {
         self.is_flooding = false;
         for _ in 0..READS_A_TURN {
@@ -304,8 +311,7 @@ impl Input {
                 }
                 Ok((length, is_all)) => {
                     self.received += length as u64;
-                    heard();
-                    self.deliver(connection, sink)?;
+                    self.deliver(connection, sink, &hear)?;
                     if is_all {
                         self.decoder.release();
                         return Ok(());
@@ -327,13 +333,28 @@ impl Input {
         Ok(())
     }
 
-    fn deliver(&mut self, connection: Connection, sink: &mut impl FrameSink) -> Result<(), String> {
+    /// Delivers the frames that were read. Calls `hear`, which reads what the jobs wrote to standard error, before
+    /// the end of a job counts. It costs a system call. So jobs whose ends came together share their words.
+    fn deliver(
+        &mut self,
+        connection: Connection,
+        sink: &mut impl FrameSink,
+        hear: impl Fn(),
+    ) -> Result<(), String> {
         let mut result = Ok(());
+        let before = self.answered;
         while result.is_ok()
             && let Some(frame) = self.decoder.poll_frame().transpose()
         {
             if frame.as_ref().is_ok_and(|it| it.kind == Kind::Done) {
-                self.answered.fetch_add(1, Ordering::Relaxed);
+                let comes_alone = self.answered == before && self.decoder.buffered() == 0;
+                if comes_alone {
+                    hear();
+                }
+                self.answered += 1;
+                if comes_alone {
+                    self.unread_from.store(self.answered + 1, Ordering::Relaxed);
+                }
             }
             result = frame.map_err(|error| error.to_string()).and_then(|it| sink.frame(connection, it));
         }

@@ -64,6 +64,13 @@ pub(crate) struct Author {
     pub(crate) latest: u64,
 }
 
+impl Author {
+    /// Returns the number of the job that ran last. `None` between two jobs.
+    pub(crate) fn job(self) -> Option<u64> {
+        (self.latest > 0 && self.earliest <= self.latest).then_some(self.latest)
+    }
+}
+
 /// The lines that were recorded of one job.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct LastWords {

@@ -6,5 +6,6 @@ pub use procpool_coordinator::{
     RunError, SaveError, SpawnError, StartError, WorkerError,
 };
 pub use procpool_protocol::engine::ReloadError;
+pub use procpool_protocol::inspection::InspectionError;
 pub use procpool_protocol::outcome::{InvalidJobId, Refusal, Refused};
 pub use procpool_protocol::{Exit, ExitReport, LimitHit, MemoryCount, PayloadError, Stage};

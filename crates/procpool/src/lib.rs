@@ -63,15 +63,16 @@ pub mod status;
 #[cfg(feature = "tower")]
 pub use procpool_coordinator::PoolService;
 pub use procpool_coordinator::{
-    AttachSocket, Canceller, Coordinator, CoordinatorConfig, Executable, JobEvent, JobEvents, JobHandle,
-    JobRequest, Map, Pool, PoolBuilder, PoolConfig, PoolError, PoolLimits, Reported, RunReport, Supervision,
-    WeakPool, Worker, WorkerBuilder, WorkerEvent, WorkerLimits, WorkerRange, WorkerSource, run_once,
+    AttachSocket, CallNames, Canceller, Coordinator, CoordinatorConfig, Executable, JobEvent, JobEvents,
+    JobHandle, JobRequest, Map, Pool, PoolBuilder, PoolConfig, PoolError, PoolLimits, Reported, RunReport,
+    Supervision, WeakPool, Worker, WorkerBuilder, WorkerEvent, WorkerLimits, WorkerRange, WorkerSource,
+    run_once,
 };
 pub use procpool_memory::{RegionCell, SharedRegion};
 pub use procpool_protocol::engine::Priority;
 pub use procpool_protocol::{
     Bytes, Cancelled, CrashReport, Encoding, Failure, Job, JobError, JobId, OutcomeKind, PublicError, Schema,
-    Streaming, job,
+    Streaming, TraceContext, job,
 };
 
 /// The SDK for worker executables.

@@ -35,7 +35,7 @@ impl JobError {
 
     /// Returns [`TimedOut`](Self::TimedOut) of a job that came this far and reached this timeout.
     pub fn timed_out(stage: Stage, limit: Duration) -> Self {
-        Self::TimedOut { stage, limit, replay: None }
+        Self::TimedOut { stage, limit, replay: None, stack: None }
     }
 
     /// Returns [`Cancelled`](Self::Cancelled) of a job that came this far.

@@ -3,6 +3,7 @@
 use crate::job_id::JobId;
 use crate::last_words;
 use crate::limit_hit::LimitHit;
+use crate::outcome_stack::was_in;
 use crate::stack::Stack;
 use crate::stage::Stage;
 use serde::{Serialize, Serializer};
@@ -185,7 +186,7 @@ impl fmt::Display for ExitReport {
             let whose = if self.stderr_may_be_older { ", or an earlier job's" } else { "" };
             write!(out, "; its last words{whose}: {line}")?;
         }
-        Ok(())
+        out.write_str(&was_in(self.stack.as_deref()))
     }
 }
 

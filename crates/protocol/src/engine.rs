@@ -6,19 +6,26 @@
 
 pub use crate::client_name::ClientName;
 pub use crate::deaths::{DeadPayload, Death, DeathGroup, DeathPage, DeathQuery};
+pub use crate::distribution::Distribution;
+pub use crate::figures::{PayloadBytes, PoolFigures, Reloads};
+pub use crate::history::PoolHistory;
+pub use crate::inspection::{InspectionError, Profile};
 pub use crate::offered::Offered;
 use crate::outcome::{Finished, JobError, JobId};
 use crate::payload::{Encoding, Payload};
 pub use crate::priority::{Priority, UnknownPriority};
 pub use crate::reconfiguration::{ChangedPool, ConfigReloadError, ConfigReport};
 pub use crate::reload::{ReloadError, ReloadReport};
-pub use crate::sample::{PoolFigures, PoolSample, WorkerSample};
+pub use crate::sample::{PoolSample, SampleFigures, WorkerSample};
 pub use crate::settings::{PoolSettings, ReconfigureError, UnknownOrder, WorkerOrder};
+use crate::stack::Stack;
 pub use crate::status::{
-    Latency, PoolCounters, PoolSchemas, PoolStatus, Quarantine, SuspectClient, SuspectPayload, WorkerCounts,
-    WorkerState, WorkerStatus,
+    Latency, PoolCounters, PoolSchemas, PoolStatus, PoolUsage, Quarantine, SuspectClient, SuspectPayload,
+    WorkerCounts, WorkerState, WorkerStatus, WorkerUsage,
 };
+pub use crate::trace::TraceContext;
 pub use crate::watched::{JobEvent, JobEvents, Watched};
+pub use crate::worker_output::{OutputLine, OutputOf, OutputPage, OutputStream, WorkerOutput};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -53,6 +60,8 @@ pub struct Submission {
     /// The name of who asks for the job, as the frontend knows it: of a token, of a user of this machine, or
     /// `anonymous`. An engine may keep what belongs to one apart from others.
     pub principal: Option<ClientName>,
+    /// The trace that the job belongs to. Its worker is told of it.
+    pub trace: Option<Arc<TraceContext>>,
 }
 
 impl Submission {
@@ -68,6 +77,7 @@ impl Submission {
             priority: Priority::Normal,
             tenant: None,
             principal: None,
+            trace: None,
         }
     }
 }
@@ -178,8 +188,28 @@ pub trait Admin: Send + Sync + 'static {
     /// Returns every pool, by name.
     fn pools(&self) -> Vec<PoolStatus>;
 
+    /// Returns the figures of every pool, by name. The default knows no more than [`pools`](Self::pools).
+    fn figures(&self) -> Vec<PoolFigures> {
+        self.pools().into_iter().map(PoolFigures::from).collect()
+    }
+
+    /// Returns the last `seconds` of one pool. Returns `None` if there is no such pool, or this engine remembers
+    /// none.
+    fn history(&self, pool: &str, seconds: usize) -> Option<PoolHistory> {
+        let _ = (pool, seconds);
+        None
+    }
+
     /// Returns the workers of one pool, or `None` if there is no such pool.
     fn workers(&self, pool: &str) -> Option<Vec<WorkerStatus>>;
+
+    /// Returns what the workers of one pool use of memory and processor time, at most 250 ms ago. The system is asked
+    /// when somebody asks for it, on a thread that nobody waits on. Returns `None` if there is no such pool, or the
+    /// engine does not know.
+    fn usage(&self, pool: &str) -> BoxFuture<'_, Option<Arc<PoolUsage>>> {
+        let _ = pool;
+        Box::pin(async { None })
+    }
 
     /// Copies the state of every pool into `samples`, by name. Process ids that the last call has left there are used again. For
     /// several calls a second: no pool's lock is held for long. The default copies none.
@@ -213,6 +243,23 @@ pub trait Admin: Send + Sync + 'static {
         None
     }
 
+    /// Returns what the worker of this name does now: its first thread, which runs the jobs, or `all_threads`.
+    /// Stops the worker for a fraction of a millisecond. The default knows no worker.
+    fn stack(&self, worker: &str, all_threads: bool) -> BoxFuture<'_, Result<Stack, InspectionError>> {
+        let _ = all_threads;
+        let unknown = InspectionError::unknown(worker);
+        Box::pin(async { Err(unknown) })
+    }
+
+    /// Looks at the first thread of the worker of this name [`SAMPLE_RATE`](crate::inspection::SAMPLE_RATE)
+    /// times a second for this time, at most [`LONGEST_PROFILE`](crate::inspection::LONGEST_PROFILE). Dropping
+    /// the future ends that. The default knows no worker.
+    fn profile(&self, worker: &str, time: Duration) -> BoxFuture<'_, Result<Profile, InspectionError>> {
+        let _ = time;
+        let unknown = InspectionError::unknown(worker);
+        Box::pin(async { Err(unknown) })
+    }
+
     /// Returns the settings of one pool that may change while it runs: those of now, and those with which it
     /// was configured. Returns `None` if there is no such pool, or its settings cannot change.
     fn settings(&self, pool: &str) -> Option<(PoolSettings, PoolSettings)> {
@@ -237,6 +284,12 @@ pub trait Admin: Send + Sync + 'static {
     fn reload_config(&self, rehearsal: bool) -> BoxFuture<'_, Result<ConfigReport, ConfigReloadError>> {
         let _ = rehearsal;
         Box::pin(async { Err(ConfigReloadError::NoFile) })
+    }
+
+    /// Returns the last lines that the living worker of this name wrote. The default knows none.
+    fn output(&self, worker: &str) -> Option<OutputOf> {
+        let _ = worker;
+        None
     }
 
     /// Returns the deaths of workers that the engine remembers, the newest first, those of removed pools among

@@ -2,6 +2,7 @@
 //! skipped.
 
 use crate::Payload;
+use crate::TraceContext;
 use crate::codec::{CodecError, Decode, Encode};
 use crate::engine::JobLimits;
 use crate::limits::MAX_EXTRAS;
@@ -19,7 +20,7 @@ pub struct Extra {
 
 /// Tags in a [`Job`](crate::message::Job).
 pub mod of_job {
-    /// Reserved: a W3C `traceparent`, as text.
+    /// A W3C `traceparent`, as text: see [`TraceContext`](crate::TraceContext). A value that is none is ignored.
     pub const TRACEPARENT: u16 = 1;
     /// Asks for [`CPU_TIME`](super::of_done::CPU_TIME) and [`PEAK_MEMORY`](super::of_done::PEAK_MEMORY). No value.
     pub const REPORT_USAGE: u16 = 2;
@@ -28,6 +29,8 @@ pub mod of_job {
     /// The payload is a [batch](crate::batch), and the answer must be one. One byte: the wire number of the
     /// inputs' encoding. Only for workers whose hello says that they accept batches.
     pub const BATCH: u16 = 4;
+    /// The `tracestate` beside [`TRACEPARENT`], as text of at most 512 bytes.
+    pub const TRACESTATE: u16 = 5;
 }
 
 /// Tags in a [`Done`](crate::message::Done).
@@ -55,10 +58,26 @@ impl Extra {
         payload.rest().map(|rest| Self { tag, value: rest.to_vec() })
     }
 
+    /// Returns the additions of a job that belongs to a trace.
+    pub fn of_trace(trace: &TraceContext) -> impl Iterator<Item = Self> + use<> {
+        let of = |tag: u16, text: &str| Self { tag, value: text.as_bytes().to_vec() };
+        let state = trace.tracestate().map(|state| of(of_job::TRACESTATE, state));
+        [of(of_job::TRACEPARENT, trace.traceparent())].into_iter().chain(state)
+    }
+
     /// Returns an addition that is a number.
     pub fn number(tag: u16, number: u64) -> Self {
         Self { tag, value: number.to_le_bytes().to_vec() }
     }
+}
+
+/// Returns the trace that a job belongs to, by its extras.
+pub fn trace(extras: &[Extra]) -> Option<TraceContext> {
+    let text = |tag: u16| {
+        let extra = extras.iter().find(|extra| extra.tag == tag)?;
+        std::str::from_utf8(&extra.value).ok()
+    };
+    TraceContext::parse(text(of_job::TRACEPARENT)?, text(of_job::TRACESTATE))
 }
 
 /// Returns the payload, with the rest of its value if the extra with this tag contains it.

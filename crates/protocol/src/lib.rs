@@ -10,8 +10,9 @@
 //! contract.
 //!
 //! [`page`] and [`arena`] are the memory that both sides share, [`attachments`] and [`birth`] the descriptors
-//! that pass it. [`outcome`] and [`crash`] say how jobs and workers end, [`deaths`] how a server keeps that, and
-//! [`recording`] stores a failed job. [`printable`] makes foreign text safe for a log. [`status`] is the state of a pool at one moment, and
+//! that pass it, and [`crash_record`] what a crash leaves in the page. [`outcome`] and [`crash`] say how jobs and
+//! workers end, [`deaths`] how a server keeps that, and [`recording`] stores a failed job. [`printable`] makes
+//! foreign text safe for a log. [`status`] is the state of a pool at one moment, and
 //! [`engine`] is the interface between a frontend and the engine that runs the jobs.
 
 #![forbid(unsafe_code)]
@@ -29,9 +30,11 @@ mod client_name;
 pub mod codec;
 mod constructors;
 pub mod crash;
+pub mod crash_record;
 pub mod deaths;
 mod declare;
 pub mod decoder;
+mod distribution;
 pub mod encodings;
 pub mod engine;
 pub mod extras;
@@ -39,7 +42,9 @@ mod failure;
 mod figures;
 pub mod frame;
 pub mod handshake;
+mod history;
 mod in_place;
+pub mod inspection;
 mod job;
 mod job_id;
 mod last_words;
@@ -51,6 +56,7 @@ mod offered;
 pub mod outcome;
 mod outcome_json;
 mod outcome_kind;
+mod outcome_stack;
 pub mod page;
 pub mod payload;
 pub mod preamble;
@@ -68,7 +74,11 @@ mod settings;
 pub mod stack;
 mod stage;
 pub mod status;
+pub mod symbols;
+mod trace;
+mod usage;
 mod watched;
+pub mod worker_output;
 
 pub use crash::{CrashReport, Exit, ExitReport};
 pub use failure::{Cancelled, Failure};
@@ -79,3 +89,4 @@ pub use outcome_kind::OutcomeKind;
 pub use payload::{Encoding, Payload, PayloadError};
 pub use public_error::PublicError;
 pub use raw::Bytes;
+pub use trace::TraceContext;

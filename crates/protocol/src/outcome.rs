@@ -5,11 +5,14 @@ use crate::extras::JobReport;
 use crate::failure::Failure;
 pub use crate::job_id::{InvalidJobId, JobId};
 pub use crate::outcome_kind::OutcomeKind;
+use crate::outcome_stack::was_in;
 use crate::payload::{Payload, PayloadError};
 use crate::refusal::humane;
 pub use crate::refusal::{Refusal, Refused};
+use crate::stack::Stack;
 pub use crate::stage::Stage;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How a job's time was spent.
@@ -110,7 +113,13 @@ pub enum JobError {
     #[error("{0}")]
     Crashed(Box<CrashReport>),
     /// The job reached its timeout.
-    #[error("the job timed out {} after {}{}", stage.describe(), humane(*limit), again(replay.as_deref()))]
+    #[error(
+        "the job timed out {} after {}{}{}",
+        stage.describe(),
+        humane(*limit),
+        was_in(stack.as_deref()),
+        again(replay.as_deref())
+    )]
     #[non_exhaustive]
     TimedOut {
         /// How far the job had progressed.
@@ -119,6 +128,8 @@ pub enum JobError {
         limit: Duration,
         /// The file in which the job was saved, to be run again. `None` if it was not saved.
         replay: Option<PathBuf>,
+        /// What the worker did when it was killed, if that is known. `None` if it gave the job up.
+        stack: Option<Arc<Stack>>,
     },
     /// The caller cancelled the job.
     #[error("the job was cancelled {}", stage.describe())]

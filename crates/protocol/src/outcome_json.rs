@@ -2,6 +2,7 @@
 //! which receive [`JobError::public`].
 
 use crate::outcome::JobError;
+use crate::stack::Stack;
 use crate::{CrashReport, Failure, OutcomeKind};
 use serde::{Serialize, Serializer};
 
@@ -17,6 +18,9 @@ struct Json<'a> {
     failure: Option<&'a Failure>,
     #[serde(skip_serializing_if = "Option::is_none")]
     crash: Option<&'a CrashReport>,
+    /// That of a crash is in its report.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stack: Option<&'a Stack>,
 }
 
 impl Serialize for JobError {
@@ -33,6 +37,7 @@ impl Serialize for JobError {
             reason,
             failure: self.failure(),
             crash: self.crash_report(),
+            stack: self.stack().filter(|_| self.crash_report().is_none()),
         }
         .serialize(serializer)
     }

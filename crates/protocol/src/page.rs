@@ -47,7 +47,8 @@ pub const RING: u64 = 4096;
 /// Length of the ring, in bytes: 64 KiB, a thousand small results.
 pub const RING_LEN: u64 = 64 * 1024;
 
-/// Length of the page, in bytes.
+/// Length of the part that every page has, in bytes. A longer page goes on with the place for a
+/// [crash record](crate::crash_record).
 pub const LEN: u64 = RING + RING_LEN;
 
 /// Returns the parts of the file that hold `length` bytes of the output, starting at byte `from`.

@@ -27,6 +27,9 @@ pub enum Priority {
 }
 
 impl Priority {
+    /// All priorities, the highest first.
+    pub const ALL: [Self; 3] = [Self::High, Self::Normal, Self::Low];
+
     /// Returns `high`, `normal` or `low`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -48,8 +51,7 @@ impl FromStr for Priority {
     type Err = UnknownPriority;
 
     fn from_str(text: &str) -> Result<Self, UnknownPriority> {
-        let all = [Self::High, Self::Normal, Self::Low];
-        all.into_iter().find(|priority| priority.as_str() == text).ok_or(UnknownPriority)
+        Self::ALL.into_iter().find(|priority| priority.as_str() == text).ok_or(UnknownPriority)
     }
 }
 

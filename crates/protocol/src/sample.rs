@@ -13,7 +13,7 @@ pub struct PoolSample {
     /// Its name.
     pub name: String,
     /// Its numbers.
-    pub figures: PoolFigures,
+    pub figures: SampleFigures,
     /// Its workers by their places. A replacement takes the lowest free place, which usually is that of the dead worker.
     pub places: Vec<Option<WorkerSample>>,
     /// The jobs that run for longest, the longest first, each with the place of its worker: at most
@@ -34,7 +34,7 @@ impl PoolSample {
 /// The numbers of a pool at one moment, and its totals since its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct PoolFigures {
+pub struct SampleFigures {
     /// Number of jobs that wait for a worker.
     pub queued: usize,
     /// Number of jobs that workers hold.

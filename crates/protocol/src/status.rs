@@ -6,6 +6,7 @@ use crate::handshake::Description;
 use crate::job_id::JobId;
 pub use crate::outcome_kind::OutcomeKind;
 pub use crate::quarantine::{Quarantine, SuspectClient, SuspectPayload};
+pub use crate::usage::{PoolUsage, WorkerUsage};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -20,6 +21,8 @@ pub struct PoolStatus {
     pub executable: String,
     /// Number of jobs that wait for a worker.
     pub queued: usize,
+    /// Milliseconds since the oldest of them was accepted. `None` if no job waits.
+    pub oldest_ms: Option<u64>,
     /// Number of jobs that workers hold.
     pub running: usize,
     /// Maximum number of jobs that may wait.
@@ -61,6 +64,9 @@ pub struct PoolStatus {
     /// Number of all ended workers, by cause, including those that the pool killed or asked to exit. All
     /// causes are listed from the start.
     pub deaths_by_cause: BTreeMap<&'static str, u64>,
+    /// Number of starts of workers so far that have come to their end, by result: `ready`, `failed`, or `withdrawn` if
+    /// the pool itself gave them up.
+    pub starts: BTreeMap<&'static str, u64>,
     /// Totals of other events.
     pub counters: PoolCounters,
     /// Time in the queue, of finished jobs.
@@ -76,6 +82,7 @@ impl PoolStatus {
             name: name.into(),
             executable: executable.into(),
             queued: 0,
+            oldest_ms: None,
             running: 0,
             queue_limit: 0,
             queued_bytes: 0,
@@ -94,6 +101,7 @@ impl PoolStatus {
             refusals: BTreeMap::new(),
             deaths: 0,
             deaths_by_cause: BTreeMap::new(),
+            starts: BTreeMap::new(),
             counters: PoolCounters::default(),
             wait: Latency::default(),
             run: Latency::default(),
@@ -174,6 +182,8 @@ pub struct WorkerStatus {
     pub state: WorkerState,
     /// Its current job.
     pub job: Option<JobId>,
+    /// Milliseconds since it was given that job.
+    pub job_ms: Option<u64>,
     /// Number of jobs that it has finished.
     pub jobs_done: u64,
     /// Milliseconds since it was spawned.
@@ -184,6 +194,12 @@ pub struct WorkerStatus {
     pub version: Option<u32>,
     /// Version of the executable's package, if known.
     pub build: Option<String>,
+    /// Its resident memory, in bytes, where that was asked for: see [`PoolUsage::tell`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resident_bytes: Option<u64>,
+    /// Its time on a processor, in milliseconds, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_ms: Option<u64>,
 }
 
 impl WorkerStatus {
@@ -194,11 +210,14 @@ impl WorkerStatus {
             pid: None,
             state,
             job: None,
+            job_ms: None,
             jobs_done: 0,
             uptime_ms: 0,
             generation: 0,
             version: None,
             build: None,
+            resident_bytes: None,
+            cpu_ms: None,
         }
     }
 }

@@ -13,6 +13,10 @@ pub(crate) struct Census {
     pub(crate) retiring: usize,
     /// Workers that are idle, busy, or asked to give up a job.
     pub(crate) serving: usize,
+    /// Serving workers that were asked to give up a job.
+    pub(crate) stopping: usize,
+    /// Workers that were killed and whose death has not arrived.
+    pub(crate) killed: usize,
     /// Workers in service that the pool will replace.
     pub(crate) tired: usize,
     /// Tired workers whose generation is the reason.
@@ -28,9 +32,13 @@ impl Census {
                 self.idle.push(id);
                 self.serving += 1;
             }
-            Phase::Busy(_) | Phase::Stopping { .. } => self.serving += 1,
+            Phase::Busy(_) => self.serving += 1,
+            Phase::Stopping { .. } => {
+                self.serving += 1;
+                self.stopping += 1;
+            }
             Phase::Retiring { .. } => self.retiring += 1,
-            Phase::Killed { .. } => {}
+            Phase::Killed { .. } => self.killed += 1,
         }
     }
 
@@ -42,9 +50,13 @@ impl Census {
                 self.remove_idle(id);
                 self.serving -= 1;
             }
-            Phase::Busy(_) | Phase::Stopping { .. } => self.serving -= 1,
+            Phase::Busy(_) => self.serving -= 1,
+            Phase::Stopping { .. } => {
+                self.serving -= 1;
+                self.stopping -= 1;
+            }
             Phase::Retiring { .. } => self.retiring -= 1,
-            Phase::Killed { .. } => {}
+            Phase::Killed { .. } => self.killed -= 1,
         }
     }
 

@@ -29,6 +29,8 @@ pub struct Counters {
     pub starts: u64,
     /// Number of these starts that did not raise the pool above its previous peak.
     pub restarts: u64,
+    /// Number of workers that got ready.
+    pub ready: u64,
     /// Number of workers gone, for any [cause](crate::Scheduler::gone).
     pub deaths: u64,
     /// Number of workers that the pool killed.

@@ -143,6 +143,18 @@ impl Fleet {
         self.census.idle.len()
     }
 
+    /// Returns the number of workers in this state, without looking at each.
+    pub(crate) const fn in_state(&self, state: WorkerState) -> usize {
+        let Census { starting, retiring, serving, stopping, killed, .. } = self.census;
+        match state {
+            WorkerState::Starting => starting,
+            WorkerState::Idle => self.census.idle.len(),
+            WorkerState::Busy => serving - self.census.idle.len() - stopping,
+            WorkerState::Stopping => stopping + killed,
+            WorkerState::Retiring => retiring,
+        }
+    }
+
     /// Returns the number of workers in service that the pool will replace.
     pub(crate) const fn tired(&self) -> usize {
         self.census.tired
@@ -343,6 +355,31 @@ mod tests {
         assert_eq!((fleet.strength(), fleet.retiring()), (1, 1));
         fleet.remove(ids[0]);
         assert_eq!((fleet.strength(), fleet.retiring()), (1, 0));
+    }
+
+    #[test]
+    fn the_counts_by_state_are_those_of_a_look_at_each_worker() {
+        let (mut fleet, ids) = idle_fleet(6);
+        let job = JobId(0);
+        fleet.enter(ids[1], Phase::Busy(job));
+        fleet.enter(ids[2], Phase::Busy(job));
+        fleet.enter(ids[2], Phase::Stopping { job, cause: Cause::TimedOut });
+        fleet.enter(ids[3], Phase::Killed { job: Some(job), cause: None });
+        fleet.enter(ids[4], Phase::Retiring { killed: false, cause: Cause::Idle });
+        fleet.add(Generation(0));
+        let check = |fleet: &Fleet| {
+            use WorkerState::{Busy, Idle, Retiring, Starting, Stopping};
+            for state in [Starting, Idle, Busy, Stopping, Retiring] {
+                let looked_at = fleet.iter().filter(|&(_, it, _)| it == state).count();
+                assert_eq!(fleet.in_state(state), looked_at, "{state:?}");
+            }
+        };
+        check(&fleet);
+        fleet.enter(ids[2], Phase::Killed { job: Some(job), cause: None });
+        fleet.remove(ids[3]);
+        check(&fleet);
+        ids.into_iter().for_each(|id| drop(fleet.remove(id)));
+        check(&fleet);
     }
 
     #[test]

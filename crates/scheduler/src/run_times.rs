@@ -71,6 +71,11 @@ impl RunTimes {
         self.variance = (1.0 - weight) * (self.variance + weight * error * error);
     }
 
+    /// Returns the mean run time of the latest jobs, unless there were too few. Makes no estimate.
+    pub(crate) fn mean(&self) -> Option<Duration> {
+        (self.count >= ENOUGH).then(|| Duration::from_nanos(nanos_of(self.mean)))
+    }
+
     /// Forgets all jobs, as those to come run otherwise.
     pub(crate) fn forget(&mut self) {
         *self = Self::default();

@@ -2,6 +2,7 @@
 
 pub(crate) mod batch;
 pub(crate) mod conform;
+pub(crate) mod deaths;
 pub(crate) mod job;
 pub(crate) mod pool;
 pub(crate) mod remote;
@@ -12,11 +13,13 @@ pub(crate) mod top;
 
 use crate::config::duration::Bound;
 use crate::config::listen::Listen;
+use crate::logs::LogFormat;
 use crate::words::Words;
 use batch::BatchArgs;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use conform::ConformArgs;
+use deaths::DeathsArgs;
 use job::JobArgs;
 use pool::{ConfigArgs, HealthArgs, PoolArgs, WorkerArgs};
 use std::path::PathBuf;
@@ -117,6 +120,10 @@ pub(crate) struct Cli {
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub(crate) verbose: u8,
 
+    /// How lines of the log are written.
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t, global = true)]
+    pub(crate) log_format: LogFormat,
+
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -146,6 +153,9 @@ pub(crate) enum Command {
     Pool(PoolArgs),
     /// Look at workers of a running server, and send them away.
     Worker(WorkerArgs),
+    /// Say which workers died, and of what.
+    #[command(after_help = deaths::HELP)]
+    Deaths(DeathsArgs),
     /// Have a running server read its configuration again.
     Config(ConfigArgs),
     /// Run a job for each line of a file, in a running server.

@@ -5,12 +5,15 @@ use crate::reload::{self, Configuration};
 use procpool_coordinator::Coordinator;
 use procpool_protocol::engine::{
     Accepted, Admin, BoxFuture, ConfigReloadError, ConfigReport, Death, DeathGroup, DeathPage, DeathQuery,
-    Engine, JobLimits, Offered, PoolSample, PoolSchemas, PoolSettings, PoolStatus, Quarantine,
-    ReconfigureError, Reloaded, Submission, Watched, WorkerOrder, WorkerStatus,
+    Engine, InspectionError, JobLimits, Offered, OutputOf, PoolFigures, PoolHistory, PoolSample, PoolSchemas,
+    PoolSettings, PoolStatus, PoolUsage, Profile, Quarantine, ReconfigureError, Reloaded, Submission,
+    Watched, WorkerOrder, WorkerStatus,
 };
 use procpool_protocol::outcome::{Refusal, Refused};
+use procpool_protocol::stack::Stack;
 use procpool_protocol::{JobError, JobId};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 /// Refuses jobs until there is a coordinator, and is that coordinator from then on.
 #[derive(Clone, Debug, Default)]
@@ -84,8 +87,22 @@ impl Admin for Late {
         self.get().map(Admin::pools).unwrap_or_default()
     }
 
+    fn figures(&self) -> Vec<PoolFigures> {
+        self.get().map(Admin::figures).unwrap_or_default()
+    }
+
+    fn history(&self, pool: &str, seconds: usize) -> Option<PoolHistory> {
+        self.get()?.history(pool, seconds)
+    }
+
     fn workers(&self, pool: &str) -> Option<Vec<WorkerStatus>> {
         self.get()?.workers(pool)
+    }
+
+    fn usage(&self, pool: &str) -> BoxFuture<'_, Option<Arc<PoolUsage>>> {
+        let coordinator = self.get();
+        let pool = pool.to_owned();
+        Box::pin(async move { coordinator?.usage(&pool).await })
     }
 
     fn sample(&self, samples: &mut Vec<PoolSample>) {
@@ -117,6 +134,20 @@ impl Admin for Late {
         self.get()?.order_worker(worker, order)
     }
 
+    fn stack(&self, worker: &str, all_threads: bool) -> BoxFuture<'_, Result<Stack, InspectionError>> {
+        match self.get() {
+            Some(coordinator) => coordinator.stack(worker, all_threads),
+            None => unknown(worker),
+        }
+    }
+
+    fn profile(&self, worker: &str, time: Duration) -> BoxFuture<'_, Result<Profile, InspectionError>> {
+        match self.get() {
+            Some(coordinator) => coordinator.profile(worker, time),
+            None => unknown(worker),
+        }
+    }
+
     fn settings(&self, pool: &str) -> Option<(PoolSettings, PoolSettings)> {
         self.get()?.settings(pool)
     }
@@ -142,6 +173,10 @@ impl Admin for Late {
         Box::pin(async { reloading.await.unwrap_or(Err(ConfigReloadError::NotServing)) })
     }
 
+    fn output(&self, worker: &str) -> Option<OutputOf> {
+        self.get()?.output(worker)
+    }
+
     fn deaths(&self, query: &DeathQuery) -> DeathPage {
         self.get().map(|coordinator| Admin::deaths(coordinator, query)).unwrap_or_default()
     }
@@ -161,6 +196,11 @@ impl Admin for Late {
     fn clear_quarantine(&self, pool: &str, fingerprint: Option<&str>) -> Option<usize> {
         self.get()?.clear_quarantine(pool, fingerprint)
     }
+}
+
+fn unknown<T: Send>(worker: &str) -> BoxFuture<'static, Result<T, InspectionError>> {
+    let error = InspectionError::unknown(worker);
+    Box::pin(async { Err(error) })
 }
 
 #[cfg(test)]

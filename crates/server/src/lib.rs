@@ -52,6 +52,7 @@ mod input;
 mod keys;
 mod late;
 mod logs;
+mod names;
 mod papers;
 mod parent;
 mod reload;
@@ -113,7 +114,7 @@ fn shown(error: &Error) -> String {
 fn log_and_execute(cli: Cli) -> Result<ExitCode, Error> {
     // The error tells what happened to the only worker of `run`, and to that of a pool in `check`.
     let quiet = matches!(cli.command, Command::Run(_) | Command::Check(_));
-    let _flush = logs::start(cli.verbose, quiet)?;
+    let _flush = logs::start(cli.verbose, quiet, cli.log_format)?;
     execute(cli.command)
 }
 
@@ -131,7 +132,8 @@ fn execute(command: Command) -> Result<ExitCode, Error> {
         Command::Token(args) => token::token(&args.command),
         Command::Job(args) => as_client(args.output.output, remote::job(args)),
         Command::Pool(args) => as_client(args.output.output, remote::pool(args)),
-        Command::Worker(args) => as_client(args.output.output, remote::worker(args)),
+        Command::Worker(args) => as_client(args.output.output.form(), remote::worker(args)),
+        Command::Deaths(args) => as_client(args.output.output, remote::deaths(args)),
         Command::Config(args) => as_client(args.output.output, remote::config(args)),
         Command::Batch(args) => as_client(Form::Table, remote::batch(args)),
         #[cfg(feature = "top")]

@@ -54,9 +54,11 @@ pub(crate) async fn serve(args: ServeArgs) -> Result<ExitCode, Error> {
     let (orders, _orders_name) = orders.transpose()?.unzip();
 
     let limit = settings.drain_limit;
+    let mut coordinator = CoordinatorConfig::new(pools);
+    coordinator.deaths = settings.deaths;
     let mut server = Server::answer(front, address, orders, settings.http, keys, limit);
     tokio::select! {
-        started = Coordinator::start(CoordinatorConfig::new(pools)) => {
+        started = Coordinator::start(coordinator) => {
             let was_told = server.serve(started?, configuration);
             // Who started this server may have been the only one to read.
             if args.exit_with_parent && !was_told {

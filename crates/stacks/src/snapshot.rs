@@ -1,4 +1,4 @@
-//! What is known of a process before its stacks are: registers, pieces of stack memory, and what is mapped where.
+//! The state of a process from which its stacks are found: registers, pieces of stack memory, and what is mapped where.
 
 /// Maximum number of bytes of stack memory that are kept of one thread.
 pub const MOST_STACK: usize = 256 * 1024;
@@ -51,6 +51,10 @@ pub struct Mapping {
     pub offset: u64,
     /// Whether its bytes may be executed.
     pub executable: bool,
+    /// The major and minor number of the file's device; zero where they are not known.
+    pub device: (u32, u32),
+    /// The number of the file on its device; 0 where it is not known.
+    pub inode: u64,
     /// The path as the kernel wrote it; empty for memory without a file.
     pub path: String,
 }

@@ -6,12 +6,12 @@ use crate::cancel::CancelFlag;
 use crate::startup::WorkerDataError;
 use crate::workbench::Workbench;
 use procpool_memory::output::Buffer;
-use procpool_protocol::extras::{ContentType, InvalidContentType};
+use procpool_protocol::extras::{self, ContentType, InvalidContentType};
 use procpool_protocol::log::LogLevel as Level;
 use procpool_protocol::message::{self, Progress};
 #[cfg(doc)]
 use procpool_protocol::{Bytes, Streaming};
-use procpool_protocol::{Cancelled, Encoding, Failure, Job, JobId};
+use procpool_protocol::{Cancelled, Encoding, Failure, Job, JobId, TraceContext};
 use serde::de::DeserializeOwned;
 use std::fmt;
 use std::marker::PhantomData;
@@ -50,6 +50,7 @@ pub struct Context<J: Job> {
     content_type: Mutex<Option<ContentType>>,
     /// Number of chunks that no caller read.
     dropped: AtomicU64,
+    trace: Option<Box<TraceContext>>,
     job: PhantomData<fn() -> J>,
 }
 
@@ -80,6 +81,21 @@ impl<J: Job> Context<J> {
     /// ```
     pub fn attempt(&self) -> u32 {
         self.facts.attempt
+    }
+
+    /// Returns the trace that the request for this job belongs to. `None` if the request named none. The lines of
+    /// [`log`](Self::log) carry its id in the coordinator's log.
+    ///
+    /// ```
+    /// # use procpool_worker::{Context, job};
+    /// # job!(Fetch, "fetch", String => String);
+    /// /// The header of a request that this job sends.
+    /// fn header(cx: &Context<Fetch>) -> Option<String> {
+    ///     cx.trace_context().map(|trace| format!("traceparent: {}", trace.traceparent()))
+    /// }
+    /// ```
+    pub fn trace_context(&self) -> Option<&TraceContext> {
+        self.trace.as_deref()
     }
 
     /// Returns the job's remaining time, zero once it has expired, or `None` if there is no limit. Counted by
@@ -310,7 +326,11 @@ impl<J: Job> Context<J> {
         };
         // A deadline beyond the clock's range is none.
         let deadline = job.remaining().and_then(|left| Instant::now().checked_add(left));
-        Self::new(bench, facts, CancelFlag::until(deadline))
+        let mut context = Self::new(bench, facts, CancelFlag::until(deadline));
+        if !job.extras.is_empty() {
+            context.trace = extras::trace(&job.extras).map(Box::new);
+        }
+        context
     }
 
     /// Returns the context of a free message: it belongs to no job and has no deadline.
@@ -328,6 +348,7 @@ impl<J: Job> Context<J> {
             doom: OnceLock::new(),
             content_type: Mutex::default(),
             dropped: AtomicU64::new(0),
+            trace: None,
             job: PhantomData,
         }
     }

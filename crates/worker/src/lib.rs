@@ -90,6 +90,7 @@ mod board;
 mod cancel;
 mod context;
 mod conversation;
+mod crash;
 mod ending;
 mod entry;
 mod frames;
@@ -119,6 +120,7 @@ mod workbench;
 
 pub use cancel::CancelFlag;
 pub use context::Context;
+pub use crash::disable_crash_stacks;
 pub use entry::{is_worker, messages, serve, serve_if_spawned, serve_if_spawned_with, serve_with};
 pub use offers::Jobs;
 pub use port::{Messages, ParentPort, PostError};
@@ -127,6 +129,6 @@ pub use procpool_memory::{RegionCell, SharedRegion};
 pub use procpool_protocol::extras::InvalidContentType;
 pub use procpool_protocol::log::LogLevel as Level;
 pub use procpool_protocol::{
-    Bytes, Cancelled, Encoding, Failure, Job, JobId, PayloadError, Schema, Streaming, job,
+    Bytes, Cancelled, Encoding, Failure, Job, JobId, PayloadError, Schema, Streaming, TraceContext, job,
 };
 pub use startup::{Startup, WorkerDataError};

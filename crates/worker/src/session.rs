@@ -3,6 +3,7 @@
 //!
 //! Knows the order of these steps. Does not: know jobs; the loops use [`Session`].
 
+use crate::crash;
 use crate::ending::{Ending, WorkerError, complain};
 use crate::frames::FrameReader;
 use crate::guard::{Guard, Lost};
@@ -108,7 +109,10 @@ fn take_page(page: bool, arenas: bool) -> Option<Page> {
     }
     // With arenas, this number is in use in any case.
     let born = if page || arenas { procpool_birth::take(PAGE_FD) } else { None };
-    born.filter(|_| page).and_then(|page| Page::from_fd(page).ok())
+    let page = born.filter(|_| page)?;
+    let kept = Page::from_fd(&page).ok()?;
+    crash::record_in(page);
+    Some(kept)
 }
 
 /// Returns a panic as a failure, for frames that cannot report a panic.

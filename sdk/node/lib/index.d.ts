@@ -14,6 +14,8 @@ export interface Context {
   readonly remaining: number;
   /** The W3C `traceparent` of the request, if there is one. */
   readonly traceparent: string | undefined;
+  /** The `tracestate` beside it, if there is one. */
+  readonly tracestate: string | undefined;
   /** The data that the pool gave to each of its workers. */
   readonly workerData: unknown;
   /** Whether somebody reads chunks. */

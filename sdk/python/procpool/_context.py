@@ -68,7 +68,15 @@ class Context:
     @property
     def traceparent(self) -> Optional[str]:
         """The caller's W3C `traceparent`, or `None`."""
-        raw = self._job[5].get(codec.TRACEPARENT)
+        return self._text(codec.TRACEPARENT)
+
+    @property
+    def tracestate(self) -> Optional[str]:
+        """The `tracestate` beside it, or `None`."""
+        return self._text(codec.TRACESTATE)
+
+    def _text(self, tag: int) -> Optional[str]:
+        raw = self._job[5].get(tag)
         return None if raw is None else raw.decode("utf-8", "replace")
 
     @property

@@ -36,7 +36,7 @@ def open_page(descriptor: int) -> Optional[Page]:
     """Returns the page at a descriptor, marked as found, or `None` if something else is there."""
     try:
         seals = fcntl.fcntl(descriptor, F_GET_SEALS)
-        if not seals & F_SEAL_SHRINK or os.fstat(descriptor).st_size != LENGTH:
+        if not seals & F_SEAL_SHRINK or os.fstat(descriptor).st_size < LENGTH:
             return None
         if os.pread(descriptor, len(MAGIC), MAGIC_AT) != MAGIC:
             return None

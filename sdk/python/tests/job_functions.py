@@ -263,6 +263,7 @@ def context(value: Any, ctx: procpool.Context) -> Dict[str, Any]:
         "cancelled": ctx.cancelled,
         "streaming": ctx.streaming,
         "traceparent": ctx.traceparent,
+        "tracestate": ctx.tracestate,
         "worker_data": ctx.worker_data,
     }
 

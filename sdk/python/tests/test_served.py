@@ -220,6 +220,7 @@ def test_the_context(serve: Serve) -> None:
             "cancelled": False,
             "streaming": False,
             "traceparent": None,
+            "tracestate": None,
             "worker_data": None,
         }
         assert "copy_context" in server.post("elsewhere").value

@@ -36,9 +36,10 @@ def test_a_version_is_written_as_python_does(cargo: str, python: str) -> None:
 
 
 def test_each_file_is_in_the_record_and_the_executable_is_one(tmp_path: Path) -> None:
-    executable = tmp_path / "any-name"
+    executable, companion = tmp_path / "procpool", tmp_path / "procpool-symbolize"
     executable.write_bytes(b"\x7fELF\0GLIBC_2.34\0")
-    path = server_wheel.write(executable, "1.0.0-rc.2", "x86_64", tmp_path)
+    companion.write_bytes(b"\x7fELF\0GLIBC_2.17\0")
+    path = server_wheel.write([executable, companion], "1.0.0-rc.2", "x86_64", tmp_path)
     assert path.name == "procpool_server-1.0.0rc2-py3-none-manylinux_2_34_x86_64.whl"
     first = path.read_bytes()
     with zipfile.ZipFile(path) as wheel:
@@ -51,6 +52,7 @@ def test_each_file_is_in_the_record_and_the_executable_is_one(tmp_path: Path) ->
             content = wheel.read(name)
             expected = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode().rstrip("=")
             assert (digest, int(size)) == (f"sha256={expected}", len(content))
-        script = wheel.getinfo("procpool_server-1.0.0rc2.data/scripts/procpool")
-        assert script.external_attr >> 16 == 0o100755
-    assert server_wheel.write(executable, "1.0.0-rc.2", "x86_64", tmp_path).read_bytes() == first
+        for name in (executable.name, companion.name):
+            script = wheel.getinfo(f"procpool_server-1.0.0rc2.data/scripts/{name}")
+            assert script.external_attr >> 16 == 0o100755
+    assert server_wheel.write([executable, companion], "1.0.0-rc.2", "x86_64", tmp_path).read_bytes() == first

@@ -742,6 +742,8 @@ def test_extras_that_nobody_knows(play: Play) -> None:
         sixteen = bytes([16]) + b"".join(bytes([100 + number, 1, 0]) for number in range(16))
         assert worker.run(0, extras=sixteen).value["traceparent"] is None
         assert worker.run(0, extras=b"\1\1\3abc").value["traceparent"] == "abc"
+        both = worker.run(0, extras=b"\2\1\3abc\5\3a=1").value
+        assert (both["traceparent"], both["tracestate"]) == ("abc", "a=1")
         worker.jobs.sendall(job(3, 0, extras=b"\x11" + b"\x64\0" * 17))
         assert worker.exit_code() == 5
 

@@ -1,6 +1,7 @@
 """Writes the wheel `procpool-server`, which installs the executable `procpool` as a script.
 
-Usage: server_wheel.py EXECUTABLE VERSION ARCHITECTURE FOLDER. No build backend takes an executable that is there.
+Usage: server_wheel.py VERSION ARCHITECTURE FOLDER EXECUTABLE… Others are what the first looks for beside itself. No
+build backend takes an executable that is there.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 import sys
 import zipfile
 from pathlib import Path
+from typing import Sequence
 
 ROOT = Path(__file__).resolve().parents[3]
 # The oldest glibc that a wheel may name for every architecture.
@@ -50,14 +52,15 @@ def python_version(version: str) -> str:
     return re.sub(r"-(a|b|rc)[a-z]*\.?(\d+)$", r"\1\2", version)
 
 
-def write(executable: Path, version: str, architecture: str, folder: Path) -> Path:
+def write(executables: Sequence[Path], version: str, architecture: str, folder: Path) -> Path:
     """Writes the wheel into the folder, and returns its path. The same files make the same wheel."""
-    content, version = executable.read_bytes(), python_version(version)
-    platform, stem = platform_tag(content, architecture), f"procpool_server-{version}"
+    contents, version = {path.name: path.read_bytes() for path in executables}, python_version(version)
+    platform = platform_tag(b"".join(contents.values()), architecture)
+    stem = f"procpool_server-{version}"
     info = f"{stem}.dist-info"
     readme = Path(__file__).with_name("README.md").read_text(encoding="utf-8")
     files = {
-        f"{stem}.data/scripts/procpool": content,
+        **{f"{stem}.data/scripts/{name}": content for name, content in contents.items()},
         f"{info}/METADATA": METADATA.format(version=version, readme=readme).encode(),
         f"{info}/WHEEL": WHEEL.format(platform=platform).encode(),
     }
@@ -81,4 +84,4 @@ def _digest(data: bytes) -> str:
 
 
 if __name__ == "__main__":
-    write(Path(sys.argv[1]), sys.argv[2], sys.argv[3], Path(sys.argv[4]))
+    write([Path(path) for path in sys.argv[4:]], sys.argv[1], sys.argv[2], Path(sys.argv[3]))

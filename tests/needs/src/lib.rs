@@ -50,11 +50,13 @@ pub enum Need {
     EventSource,
     /// The browser Chromium, and Node.js 20 to drive it.
     Chromium,
+    /// The tool promtool of Prometheus.
+    Promtool,
 }
 
 impl Need {
     /// Every need.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Root,
         Self::Namespaces,
         Self::Cgroups,
@@ -72,6 +74,7 @@ impl Need {
         Self::Httpx,
         Self::EventSource,
         Self::Chromium,
+        Self::Promtool,
     ];
 
     /// Returns its name in [`REQUIRE`] and in the list of skips.
@@ -95,6 +98,7 @@ impl Need {
             Self::Httpx => "httpx",
             Self::EventSource => "eventsource",
             Self::Chromium => "chromium",
+            Self::Promtool => "promtool",
         }
     }
 

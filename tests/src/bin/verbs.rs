@@ -20,6 +20,14 @@ fn main() -> ExitCode {
 /// Whether a job has left behind what the next one dies of.
 static DAMAGED: AtomicBool = AtomicBool::new(false);
 
+/// Its name is in the stacks that tests take.
+#[inline(never)]
+fn spin_forever() -> ! {
+    loop {
+        std::hint::spin_loop();
+    }
+}
+
 fn perform(verb: Verb, cx: &Context<Verbs>) -> Result<String, Failure> {
     if DAMAGED.load(Relaxed) {
         std::io::stderr().write_all(b"free(): invalid next size (normal)\n")?;
@@ -33,6 +41,10 @@ fn perform(verb: Verb, cx: &Context<Verbs>) -> Result<String, Failure> {
             loop {
                 std::hint::spin_loop();
             }
+        }
+        Verb::SpinForever => {
+            cx.progress(spin_forever as *const () as u64, None);
+            spin_forever()
         }
         Verb::Burn(millis) => {
             let used = || Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default();
@@ -101,6 +113,10 @@ fn perform(verb: Verb, cx: &Context<Verbs>) -> Result<String, Failure> {
             cx.log(level, text);
             std::process::abort()
         }
+        Verb::Trace => cx.trace_context().map_or_else(
+            || "none".into(),
+            |trace| format!("{} {}", trace.traceparent(), trace.tracestate().unwrap_or_default()),
+        ),
         Verb::Break(message) => return Err(Failure::new(message).with_code("broken").as_broken()),
         Verb::PanicThenAbort(message) => {
             let _ = std::panic::catch_unwind(|| panic!("{message}"));

@@ -8,6 +8,7 @@ const MOST: usize = 4 << 20;
 
 const ACCEPTED: u8 = 1;
 const ANSWERED: u8 = 2;
+const GIVEN_BACK: u8 = 4;
 
 /// Every id so far, and who has named it.
 #[derive(Debug, Default)]
@@ -35,11 +36,16 @@ impl Ids {
         self.note(id, ACCEPTED);
     }
 
-    /// The pool gave a job back, so that it counts as refused. No client is told of its id.
+    /// The pool gave a job back, so that it counts as refused. No client is told of its id. The lines of two
+    /// threads come in any order.
     pub(crate) fn given_back(&mut self, id: u128) {
-        if self.seen.get(&id) == Some(&ACCEPTED) {
-            self.seen.remove(&id);
-        }
+        self.note(id, GIVEN_BACK);
+    }
+
+    /// Returns the number of jobs that were accepted and not given back.
+    pub(crate) fn accepted_for_good(&self) -> u64 {
+        let stay = |sides: &&u8| *sides & (ACCEPTED | GIVEN_BACK) == ACCEPTED;
+        self.seen.values().filter(stay).count() as u64
     }
 
     /// A client was told of a job.
@@ -62,7 +68,8 @@ impl Ids {
         for sides in self.seen.values() {
             match *sides {
                 ACCEPTED => compared.only_accepted += 1,
-                ANSWERED => compared.only_answered += 1,
+                sides if sides & ACCEPTED == 0 && sides & ANSWERED != 0 => compared.only_answered += 1,
+                sides if sides & GIVEN_BACK != 0 => {}
                 _ => compared.both += 1,
             }
         }
@@ -85,8 +92,12 @@ mod tests {
         ids.answered(4);
         assert_eq!(ids.compare(), Sides { both: 2, only_accepted: 1, only_answered: 1 });
         assert_eq!(ids.repeated, 0);
+        assert_eq!(ids.accepted_for_good(), 3);
         ids.given_back(3);
-        assert_eq!(ids.compare().only_accepted, 0);
+        ids.given_back(5);
+        ids.accepted(5);
+        assert_eq!(ids.compare(), Sides { both: 2, only_accepted: 0, only_answered: 1 });
+        assert_eq!(ids.accepted_for_good(), 2);
     }
 
     #[test]

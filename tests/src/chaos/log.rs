@@ -48,14 +48,12 @@ impl Line {
 fn message(rest: &str, at: Duration) -> Option<Line> {
     let (_level, rest) = rest.split_once(' ')?;
     let (target, message) = rest.trim_start().split_once(": ")?;
+    let id = |what| u128::from_str_radix(message.strip_prefix(what)?, 16).ok();
     if matches!(target, "procpool_frontend::answer" | "procpool_frontend::handover") {
-        let (what, id) = message.split_once(" job=")?;
-        let id = u128::from_str_radix(id, 16).ok()?;
-        return match what {
-            "accepted" => Some(Line::Accepted(id)),
-            "given back" => Some(Line::GivenBack(id)),
-            _ => None,
-        };
+        return id("accepted job=").map(Line::Accepted);
+    }
+    if let Some(id) = id("given back job=") {
+        return Some(Line::GivenBack(id));
     }
     if message.starts_with("ready ") {
         let pool = value(message, "pool")?.trim_matches('"').to_owned();
@@ -101,7 +99,9 @@ mod tests {
     fn an_accepted_job_is_read() {
         let line = at("DEBUG procpool_frontend::answer: accepted job=000000000000000000000000000000ff");
         assert_eq!(line, Line::Accepted(0xff));
-        let line = at("DEBUG procpool_frontend::answer: given back job=000000000000000000000000000000ff");
+        let line = at(
+            "DEBUG procpool_coordinator::pool::core::perform: given back job=000000000000000000000000000000ff",
+        );
         assert_eq!(line, Line::GivenBack(0xff));
     }
 

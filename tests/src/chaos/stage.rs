@@ -113,7 +113,7 @@ impl Stage {
         let run = &self.run;
         let live = tokio::spawn(live::line(run.clone()));
         let probing = tokio::spawn(watch::probe(run.clone()));
-        starvation::watch(run.clone())?;
+        starvation::watch(run.clone(), self.subject.pid)?;
         let clients = self.clients();
         let interrupted = tokio::select! {
             // sleep: the run is compared with a time without faults.
@@ -177,6 +177,7 @@ impl Stage {
             let restless = PLANS.iter().filter(|plan| !rests(plan.name, plan.workers));
             let restless: Vec<_> = restless.map(|plan| plan.name.to_owned()).collect();
             let is_quiet = restless.is_empty()
+                && self.has_logged_all_of(&pools)
                 && sample.workers() == scenario::workers()
                 && before.is_none_or(|before| sample.is_no_more_than(before));
             if is_quiet || begun.elapsed() > REST {
@@ -185,6 +186,16 @@ impl Stage {
             // sleep: between two looks.
             sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    /// Returns whether the log tells of as many accepted jobs as the pools. A request of a client that is gone
+    /// may be read late, when everything else rests already.
+    fn has_logged_all_of(&self, pools: &[status::Pool]) -> bool {
+        // The log has no line for each job of a batch.
+        let counted: u64 =
+            pools.iter().filter(|pool| pool.name != scenario::BATCHED).map(status::Pool::outcomes).sum();
+        let is_incomplete = self.run.lost_lines.load(Relaxed) > 0;
+        is_incomplete || self.run.books.open().ids.accepted_for_good() == counted
     }
 
     /// A second signal is for those who do not want the ledger either.

@@ -3,6 +3,7 @@
 use super::forks;
 use super::log;
 use super::scenario;
+use super::victim::children_of_pools;
 use crate::process;
 use crate::program::Program;
 use crate::server::Scratch;
@@ -95,7 +96,7 @@ impl Subject {
         self.reap_adopted();
         let count = |of: &str| fs::read_dir(format!("/proc/{}/{of}", self.pid)).map_or(0, Iterator::count);
         let mut files = BTreeSet::new();
-        let children = process::children(self.pid);
+        let children = children_of_pools(self.pid);
         list(&self.scratch.path().join("tmp"), &mut files);
         Sample {
             descriptors: count("fd"),

@@ -16,7 +16,7 @@ impl Victim {
     /// Returns one of the server's children that `suits`, or `None` if there is none, or if it is gone
     /// already.
     pub(crate) fn choose(server: u32, pick: u64, suits: impl Fn(u32) -> bool) -> Option<Self> {
-        let children: Vec<u32> = process::children(server).into_iter().filter(|&pid| suits(pid)).collect();
+        let children: Vec<u32> = children_of_pools(server).into_iter().filter(|&pid| suits(pid)).collect();
         let index = pick.checked_rem(children.len() as u64)?;
         Self::hold(children[usize::try_from(index).ok()?], server)
     }
@@ -33,6 +33,17 @@ impl Victim {
     pub(crate) fn signal(&self, signal: Signal) -> bool {
         pidfd_send_signal(&self.handle, signal).is_ok()
     }
+}
+
+/// Returns the children of a server, but for the process that names the functions of stacks: it is of no pool, and
+/// comes and goes.
+pub(crate) fn children_of_pools(server: u32) -> Vec<u32> {
+    let is_of_a_pool = |pid: &u32| {
+        let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let program = command.split(|&byte| byte == 0).next().unwrap_or_default();
+        !program.ends_with(b"procpool-symbolize")
+    };
+    process::children(server).into_iter().filter(is_of_a_pool).collect()
 }
 
 /// Returns whether this variable is in the environment of a process, as it was when its program began.

@@ -6,6 +6,7 @@ mod pools;
 mod remembered;
 mod report;
 mod servers;
+mod stacks;
 mod tls;
 mod top;
 

@@ -1,10 +1,11 @@
 //! Pools and workers by the command line: tables for people, forms for programs, orders.
 
-use crate::{printed, procpool, refused};
+use crate::{command, printed, procpool, refused};
 use procpool_tests::eventually;
 use procpool_tests::server::Server;
 use procpool_tests::verbs::Verb;
 use serde_json::Value;
+use std::process::Stdio;
 
 #[tokio::test]
 async fn pools_are_a_table_json_lines_or_names() {
@@ -69,6 +70,56 @@ async fn a_quarantine_is_listed_and_cleared() {
     let fingerprint = printed(&names).lines().next().expect("a fingerprint").to_owned();
     assert_eq!(printed(&quarantine(&["--clear", &fingerprint]).await), "pool: verbs\ncleared: 1\n");
     assert!(refused(&quarantine(&["--clear", &fingerprint]).await, 4).contains(&fingerprint));
+}
+
+#[tokio::test]
+async fn deaths_are_listed_counted_in_groups_and_shown_one_by_one() {
+    let server = Server::of_verbs(1, "poison_deaths = 0").await;
+    assert_eq!(printed(&procpool(&server, &["deaths", "-o", "name"]).await), "");
+    for row in [7, 8] {
+        let job = format!(r#"{{"last_words": ["row {row} has no price"]}}"#);
+        assert_eq!(procpool(&server, &["job", "submit", "verbs", &job]).await.code, Some(6));
+    }
+    let table = procpool(&server, &["deaths", "--pool", "verbs"]).await;
+    let lines: Vec<_> = printed(&table).lines().collect();
+    assert!(lines[0].starts_with("ID") && lines[1].starts_with("2 "), "{table:?}");
+    assert!(lines[2].contains("SIGABRT: row # has no price"), "{table:?}");
+    assert_eq!(printed(&procpool(&server, &["deaths", "-o", "name", "--limit", "1"]).await), "2\n");
+    let groups = procpool(&server, &["deaths", "--group"]).await;
+    let group = printed(&groups).lines().nth(1).expect("a group").to_owned();
+    assert!(group.contains("   verbs   2       2 "), "{groups:?}");
+    let id = group.split(' ').next().unwrap();
+    assert_eq!(printed(&procpool(&server, &["deaths", "--in", id, "-o", "name"]).await), "2\n1\n");
+    let one = procpool(&server, &["deaths", "1"]).await;
+    assert!(printed(&one).contains("stderr: [\"row 7 has no price\"]\n"), "{one:?}");
+    assert!(refused(&procpool(&server, &["deaths", "3"]).await, 4).contains("GET /v1/deaths"));
+}
+
+#[tokio::test]
+async fn what_a_worker_writes_is_printed_and_followed_until_it_dies() {
+    let server = Server::of_verbs(1, "poison_deaths = 0").await;
+    let mut follower =
+        command(&server.address().to_string(), &["worker", "logs", "verbs-0", "-f", "-o", "name"]);
+    let follower = follower.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+    let say = r#"{"shell": "echo one >&2; echo two >&2"}"#;
+    assert_eq!(procpool(&server, &["job", "submit", "verbs", say]).await.code, Some(0));
+    let logs = procpool(&server, &["worker", "logs", "verbs-0"]).await;
+    let lines: Vec<_> = printed(&logs).lines().collect();
+    assert!(lines.len() == 2 && lines[1].contains(" stderr ") && lines[1].ends_with(" two"), "{logs:?}");
+    let jsonl = procpool(&server, &["worker", "logs", "verbs-0", "-o", "jsonl"]).await;
+    assert!(printed(&jsonl).lines().all(|line| line.starts_with(r#"{"number":"#)), "{jsonl:?}");
+    let words = r#"{"last_words": ["out of cheese"]}"#;
+    assert_eq!(procpool(&server, &["job", "submit", "verbs", words]).await.code, Some(6));
+    let ended = follower.wait_with_output().await.unwrap();
+    // It may have come when the worker was dead.
+    let said = String::from_utf8(ended.stdout).unwrap();
+    assert!(
+        ended.status.code() == Some(4) || said == "one\ntwo\nout of cheese\n",
+        "{said:?} {:?}",
+        ended.status
+    );
+    let gone = procpool(&server, &["worker", "logs", "verbs-0"]).await;
+    assert!(refused(&gone, 4).contains("GET /v1/deaths/1"), "{gone:?}");
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ mod orders;
 mod reading;
 mod refusals;
 mod routes;
+mod stacks;
 mod tls;
 mod tokens;
 mod versions;

@@ -11,6 +11,7 @@ mod protocol;
 mod retries;
 mod shutdown;
 mod sizes;
+mod stacks;
 mod streams;
 mod turns;
 mod worker;

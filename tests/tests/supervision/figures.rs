@@ -39,6 +39,7 @@ async fn every_figure_is_listed_before_anything_has_happened() {
             "deaths_by_cause",
             &["timed_out", "panicked", "stopped", "recycled", "reloaded", "idle", "shut_down"],
         ),
+        ("starts", &["failed", "withdrawn"]),
         ("counters", &["accepted", "retried", "returned", "late_results", "restarts", "kills"]),
     ] {
         for &name in names {
@@ -49,6 +50,65 @@ async fn every_figure_is_listed_before_anything_has_happened() {
     for times in ["wait", "run"] {
         assert_eq!((&pool[times]["count"], &pool[times]["sum_seconds"]), (&0.into(), &0.0.into()));
     }
+}
+
+#[tokio::test]
+async fn the_age_of_the_oldest_waiting_job_and_of_a_running_one_are_told() {
+    let pool = verbs(1).start().await.unwrap();
+    assert_eq!((pool.status().oldest_ms, pool.workers()[0].job_ms), (None, None));
+    let (job, _) = begin(&pool, Verb::Obey).await;
+    let waiting = pool.submit(echo("late")).await.unwrap();
+    let grown = async || {
+        let (oldest, running) = (pool.status().oldest_ms.unwrap(), pool.workers()[0].job_ms.unwrap());
+        assert!(running >= oldest, "{running} {oldest}");
+        (oldest > 1).then_some(())
+    };
+    eventually("the job to be older", grown).await;
+    drop(job);
+    assert_eq!(waiting.await.unwrap(), "late");
+    assert_eq!(pool.status().oldest_ms, None);
+}
+
+#[tokio::test]
+async fn starts_are_counted_by_their_results() {
+    let pool = verbs(2).start().await.unwrap();
+    idle(&pool, 2).await;
+    assert_eq!(counted(&pool.status().starts), [("ready", 2)]);
+    let executable = procpool::Executable::path("/bin/false").unwrap();
+    let failing = procpool::Pool::<procpool_tests::verbs::Verbs>::builder(executable).workers(0..=1);
+    let failing = failing.start_lazy().unwrap();
+    failing.run(Verb::Pid).await.unwrap_err();
+    let status = failing.status();
+    let failed = status.starts["failed"];
+    assert!(failed > 0 && failed == status.deaths_by_cause["start"], "{status:?}");
+    assert_eq!((status.starts["ready"], status.starts["withdrawn"]), (0, 0));
+}
+
+#[tokio::test]
+async fn memory_and_processor_time_of_workers_are_told_and_the_time_of_the_dead_stays() {
+    let pool = verbs(2).start().await.unwrap();
+    idle(&pool, 2).await;
+    pool.run(Verb::Burn(200)).await.unwrap();
+    let before = pool.usage().await;
+    let names = || pool.workers().into_iter().map(|worker| worker.id).collect::<Vec<_>>();
+    assert_eq!(before.workers.iter().map(|worker| worker.id.clone()).collect::<Vec<_>>(), names());
+    assert!(before.workers.iter().all(|worker| worker.resident_bytes > Some(0)), "{before:?}");
+    let resident: u64 = before.workers.iter().filter_map(|worker| worker.resident_bytes).sum();
+    assert_eq!(before.resident_bytes, resident);
+    assert!(before.cpu_time >= Duration::from_millis(150), "{before:?}");
+
+    for _ in 0..2 {
+        pool.run(Verb::Abort).await.unwrap_err();
+    }
+    gone(&pool, 2).await;
+    let replaced = async || {
+        let usage = pool.usage().await;
+        assert!(usage.cpu_time >= before.cpu_time, "{usage:?} after {before:?}");
+        let is_new =
+            |worker: &procpool::status::WorkerUsage| before.workers.iter().all(|it| it.id != worker.id);
+        usage.workers.iter().all(is_new).then_some(())
+    };
+    eventually("a sample without the dead", replaced).await;
 }
 
 #[tokio::test]

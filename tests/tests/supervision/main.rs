@@ -11,5 +11,6 @@ mod poison;
 mod quarantine;
 mod recycling;
 mod reload;
+mod remembered;
 mod scaling;
 mod stopped;

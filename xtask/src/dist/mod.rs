@@ -43,6 +43,8 @@ struct Product {
     name: &'static str,
     /// The files beside the executable.
     papers: &'static [&'static str],
+    /// Another executable that it looks for beside itself.
+    companion: Option<&'static str>,
     proof: proof::Proof,
 }
 
@@ -52,15 +54,20 @@ const PRODUCTS: &[Product] = &[
     Product {
         name: "procpool",
         papers: &["LICENSE-MIT", "LICENSE-APACHE", "README.md"],
+        companion: Some(COMPANION),
         proof: proof::Proof::Help,
     },
     worker("procpool-ping"),
     worker("procpool-fib"),
     worker("procpool-compute"),
+    worker(COMPANION),
 ];
 
+/// The executable that the server starts to name the functions of a stack.
+pub(crate) const COMPANION: &str = "procpool-symbolize";
+
 const fn worker(name: &'static str) -> Product {
-    Product { name, papers: LICENCES, proof: proof::Proof::Describe }
+    Product { name, papers: LICENCES, companion: None, proof: proof::Proof::Describe }
 }
 
 pub(crate) fn run() -> Result<(), Error> {
@@ -70,9 +77,11 @@ pub(crate) fn run() -> Result<(), Error> {
     empty(&dist)?;
     let mut archives = Vec::new();
     for product in PRODUCTS {
-        archives.push(pack(product, cargo::find(&built, product.name)?, &host, &dist)?);
+        let companion = product.companion.map(|name| cargo::find(&built, name)).transpose()?;
+        archives.push(pack(product, cargo::find(&built, product.name)?, companion, &host, &dist)?);
     }
-    let packages = packages(cargo::find(&built, "procpool")?, &host, &dist)?;
+    let server = [cargo::find(&built, "procpool")?, cargo::find(&built, COMPANION)?];
+    let packages = packages(server, &host, &dist)?;
     archive::checksums(&dist, &[&archives[..], &packages].concat())?;
     for (product, name) in PRODUCTS.iter().zip(&archives) {
         proof::runs_alone(product.name, &dist.join(name), product.proof)?;
@@ -82,8 +91,9 @@ pub(crate) fn run() -> Result<(), Error> {
     Ok(())
 }
 
-/// Packs the SDKs, as far as this machine has their languages' tools, and returns the names of the files.
-fn packages(server: &Artifact, host: &str, dist: &Path) -> Result<Vec<String>, Error> {
+/// Packs the SDKs, as far as this machine has their languages' tools, and returns the names of the files. The
+/// executables are the server and its companion.
+fn packages(server: [&Artifact; 2], host: &str, dist: &Path) -> Result<Vec<String>, Error> {
     let platform = Platform::of(host);
     if platform.is_none() {
         println!("no wheel and no npm package with the server: they are not made for {host}");
@@ -133,11 +143,18 @@ fn host() -> Result<String, Error> {
 }
 
 /// Packs one product and returns its archive's name. The folder it is made from does not stay.
-fn pack(product: &Product, artifact: &Artifact, host: &str, dist: &Path) -> Result<String, Error> {
+fn pack(
+    product: &Product,
+    artifact: &Artifact,
+    companion: Option<&Artifact>,
+    host: &str,
+    dist: &Path,
+) -> Result<String, Error> {
     let stem = format!("{}-{}-{host}", product.name, artifact.version);
     let folder = dist.join(&stem);
     fs::create_dir(&folder).map_err(Error::file("create", &folder))?;
     copy(&artifact.path, &folder)?;
+    companion.map_or(Ok(()), |companion| copy(&companion.path, &folder))?;
     for paper in product.papers {
         copy(&cargo::root().join(paper), &folder)?;
     }

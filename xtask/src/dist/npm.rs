@@ -15,11 +15,15 @@ use crate::folder;
 const PARTS: &[&str] = &["package.json", "README.md", "bin", "lib"];
 
 /// Writes the tarballs into `into`, and returns their names.
-pub(crate) fn pack(server: &Artifact, platform: Option<Platform>, into: &Path) -> Result<Vec<String>, Error> {
+pub(crate) fn pack(
+    server: [&Artifact; 2],
+    platform: Option<Platform>,
+    into: &Path,
+) -> Result<Vec<String>, Error> {
     let source = staged("node", PARTS)?;
     if let Some(platform) = platform {
         // Not in the SDK's own package.json: its tests would ask the registry for a package that they do not need.
-        let dependency = format!("optionalDependencies.{}=>={}", platform.npm_package(), server.version);
+        let dependency = format!("optionalDependencies.{}=>={}", platform.npm_package(), server[0].version);
         npm(&source, &["pkg", "set", &dependency])?;
         of_executable(server, platform, into)?;
     }
@@ -27,12 +31,14 @@ pub(crate) fn pack(server: &Artifact, platform: Option<Platform>, into: &Path) -
     folder::names(into, ".tgz")
 }
 
-fn of_executable(server: &Artifact, platform: Platform, into: &Path) -> Result<(), Error> {
+fn of_executable(server: [&Artifact; 2], platform: Platform, into: &Path) -> Result<(), Error> {
     let source = staged("executable", &[])?;
     let bin = source.join("bin");
     fs::create_dir(&bin).map_err(Error::file("create", &bin))?;
-    folder::copy(&server.path, &bin)?;
-    for (name, text) in [("package.json", manifest(server, platform)), ("README.md", readme(platform))] {
+    for executable in server {
+        folder::copy(&executable.path, &bin)?;
+    }
+    for (name, text) in [("package.json", manifest(server[0], platform)), ("README.md", readme(platform))] {
         let file = source.join(name);
         fs::write(&file, text).map_err(Error::file("write", &file))?;
     }

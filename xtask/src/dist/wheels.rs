@@ -19,7 +19,11 @@ const EPOCH: &str = "315532800";
 const PARTS: &[&str] = &["pyproject.toml", "README.md", "procpool"];
 
 /// Writes the wheels into `into`, and returns their names.
-pub(crate) fn pack(server: &Artifact, platform: Option<Platform>, into: &Path) -> Result<Vec<String>, Error> {
+pub(crate) fn pack(
+    server: [&Artifact; 2],
+    platform: Option<Platform>,
+    into: &Path,
+) -> Result<Vec<String>, Error> {
     let venv = sdk::virtual_environment()?;
     let pip = |args: &[&str], path: Option<&Path>| {
         let mut pip = Command::new(venv.join("bin/pip"));
@@ -34,8 +38,9 @@ pub(crate) fn pack(server: &Artifact, platform: Option<Platform>, into: &Path) -
     pip(&["wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", &target], Some(&source))?;
     if let Some(platform) = platform {
         let mut script = Command::new(venv.join("bin/python"));
-        script.arg(cargo::root().join("sdk/python/wheels/server_wheel.py")).arg(&server.path);
-        script.args([&server.version, platform.wheel]).arg(into);
+        script.arg(cargo::root().join("sdk/python/wheels/server_wheel.py"));
+        script.args([&server[0].version, platform.wheel]).arg(into);
+        script.args(server.map(|executable| &executable.path));
         cargo::run(script)?;
     }
     folder::names(into, ".whl")

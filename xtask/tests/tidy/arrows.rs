@@ -84,10 +84,16 @@ const RULES: &[Rule] = &[
     },
     Rule {
         package: "procpool-coordinator",
-        ours: &["procpool-process", "procpool-scheduler", "procpool-protocol", "procpool-memory"],
+        ours: &[
+            "procpool-process",
+            "procpool-scheduler",
+            "procpool-protocol",
+            "procpool-memory",
+            "procpool-stacks",
+        ],
         others: Others::Without(&["interprocess", "libc"]),
     },
-    // What it reads was written by a process that may be hostile. It runs nothing, and touches no process.
+    // It reads input of a process that may be hostile. It runs nothing, and touches no process.
     Rule {
         package: "procpool-stacks",
         ours: &["procpool-protocol"],
@@ -126,12 +132,18 @@ const RULES: &[Rule] = &[
         ours: &["procpool-protocol"],
         others: Others::Without(&["tokio", "interprocess", "rustix", "libc"]),
     },
+    // The server is its caller, and both have to know its job.
+    Rule {
+        package: "procpool-symbolize",
+        ours: &["procpool-protocol", "procpool-worker"],
+        others: Others::Without(&["tokio", "interprocess"]),
+    },
     Rule { package: "procpool-scheduler", ours: &[], others: Others::None },
     Rule { package: "procpool-needs", ours: &[], others: Others::None },
     Rule { package: "xtask", ours: &["procpool-needs"], others: Others::None },
 ];
 
-/// Every package in `crates/workers`.
+/// The packages in `crates/workers` without a rule of their own.
 const WORKERS: Rule = Rule { package: "workers/*", ours: &["procpool-worker"], others: Others::Any };
 
 /// Nothing depends on the end-to-end tests, and they may depend on everything.
@@ -162,10 +174,8 @@ fn findings(package: &Package, all: &[Package]) -> Vec<Finding> {
 }
 
 fn rule(package: &Package) -> Option<&'static Rule> {
-    if package.is_worker {
-        return Some(&WORKERS);
-    }
-    RULES.iter().find(|rule| rule.package == package.name)
+    let own = RULES.iter().find(|rule| rule.package == package.name);
+    own.or(package.is_worker.then_some(&WORKERS))
 }
 
 fn ours(rule: &Rule, dependency: &Dependency) -> Option<String> {

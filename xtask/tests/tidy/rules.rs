@@ -14,7 +14,7 @@ const CODEC: &str = "crates/protocol/src/codec.rs";
 /// The files that ask for what no safe wrapper offers: a pidfd in tokio's reactor (its safe constructors
 /// are deprecated as unsound), noticing a fork, spawning with exact descriptors, a table of descriptors for
 /// one thread, reaping with the bill (`wait4`), a peer's pidfd, limits where a sandbox may refuse to tell them,
-/// the signal mask, writing memory that was sealed meanwhile, forking a sibling, a setting of the allocator, the descriptors that a worker is born with, and a signal's handler.
+/// the signal mask, writing memory that was sealed meanwhile, forking a sibling, a setting of the allocator, the descriptors that a worker is born with, and the handlers of signals.
 const MAY_BE_UNSAFE: &[&str] = &[
     "crates/birth/src/inherited.rs",
     "crates/conform/src/os/mapping.rs",
@@ -28,6 +28,7 @@ const MAY_BE_UNSAFE: &[&str] = &[
     "crates/process/src/os/posix_spawn.rs",
     "crates/process/src/os/signals.rs",
     "crates/process/src/os/wait.rs",
+    "crates/worker/src/os/fatal_signals.rs",
     "crates/worker/src/os/sibling.rs",
     "crates/worker/src/os/stop_signals.rs",
     // Mapped memory as slices, for the whole of its crate.
@@ -35,6 +36,8 @@ const MAY_BE_UNSAFE: &[&str] = &[
     "crates/memory/src/rlimit.rs",
     // An example that calls a library in C.
     "crates/procpool/examples/hostile_files/libpng.rs",
+    // A test program that crashes in C.
+    "tests/src/crashes.rs",
     // A test program that forks.
     "tests/src/fork.rs",
 ];

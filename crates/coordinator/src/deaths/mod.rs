@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DeathLimits {
-    /// Maximum number of deaths. `0`: none. Default: 1000.
+    /// Maximum number of deaths. `0`: none. At most 100,000 count. Default: 1000.
     pub records: usize,
     /// Maximum size of all of them together, in bytes. Default: 8 MiB.
     pub bytes: usize,

@@ -11,6 +11,9 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 
+/// Upper limit of the number of deaths: a page looks at each of them.
+const MOST: usize = 100_000;
+
 /// See the file.
 #[derive(Debug, Default)]
 pub(super) struct Ring {
@@ -26,7 +29,8 @@ pub(super) struct Ring {
 }
 
 impl Ring {
-    pub(super) fn new(limits: DeathLimits) -> Self {
+    pub(super) fn new(mut limits: DeathLimits) -> Self {
+        limits.records = limits.records.min(MOST);
         Self { limits, ..Self::default() }
     }
 

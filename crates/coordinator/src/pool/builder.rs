@@ -36,7 +36,7 @@ use tokio::runtime::Handle;
 #[derive(Debug)]
 #[must_use = "a builder does nothing until it is started"]
 pub struct PoolBuilder<J> {
-    config: PoolConfig,
+    pub(super) config: PoolConfig,
     worker_data: StartData,
     runtime: Option<Handle>,
     job: PhantomData<fn() -> J>,
@@ -119,6 +119,11 @@ impl<J: Job> PoolBuilder<J> {
     limit! {
         /// Sets the time from asking a job to stop to killing its worker. Default: 100 ms.
         grace: Duration, grace => grace
+    }
+    limit! {
+        /// Takes the stack of a worker before it is killed for its job's timeout. The outcome waits for the stack, at
+        /// most 200 ms. Default: false.
+        stack_at_deadline: bool, takes => takes
     }
     limit! {
         /// Sets the time from asking an idle worker to exit to killing it. Default: 2 s.

@@ -1,5 +1,6 @@
 //! The configuration of a pool, and the reasons for which a pool cannot be created.
 
+use super::stacks::CallNames;
 use crate::deaths::DeathLog;
 use crate::invalid::InvalidLimits;
 use crate::limits::PoolLimits;
@@ -119,6 +120,8 @@ pub struct PoolConfig {
     pub(crate) needs: Option<Needs>,
     /// The number of its next worker, if it takes the place of another pool.
     pub(crate) numbers: Option<Arc<AtomicU64>>,
+    /// Names the calls of its workers' stacks. `None`: they are shown as positions in files.
+    pub names: Option<CallNames>,
 }
 
 impl PoolConfig {
@@ -139,6 +142,7 @@ impl PoolConfig {
             starts_once: false,
             needs: None,
             numbers: None,
+            names: None,
         }
     }
 

@@ -10,10 +10,13 @@ pub(super) mod tick;
 use super::cache_aligned::CacheAligned;
 use super::caller::untaken::Untaken;
 use super::caller::waiting::Patient;
+use super::event::JobTotals;
 use super::news::News;
+use super::stacks::{NamesCalls, Stacks};
 use super::state::State;
 use super::state::effects::Effects;
 use super::state::fingerprint::Fingerprints;
+use super::usage::LastUsage;
 use crate::deaths::DeathLog;
 use crate::job_times::CurrentTimes;
 use crate::limits::PoolLimits;
@@ -44,6 +47,7 @@ pub(crate) struct Core {
     pub(crate) buffers: Buffers,
     pub(crate) untaken: Untaken,
     pub(crate) news: News,
+    pub(super) usage: LastUsage,
     /// Where deaths are remembered, if anywhere.
     pub(crate) deaths: OnceLock<Arc<DeathLog>>,
     /// To the supervisor. Unbounded, and yet bounded: one for each worker that may be starting.
@@ -56,6 +60,7 @@ pub(crate) struct Core {
     drained: watch::Sender<bool>,
     /// The pool's tasks ended with the runtime that drove them, and not because the pool was done.
     pub(super) has_runtime_ended: AtomicBool,
+    pub(super) stacks: Arc<Stacks>,
     /// The directory in which failed jobs are saved. `None`: they are not saved.
     recorder: Option<Recorder>,
     /// The runtime that keeps the pool's time: callers may be on another, or on none.
@@ -70,6 +75,7 @@ impl Core {
         scheduler: Scheduler,
         spawns: mpsc::UnboundedSender<(WorkerId, Arc<Recipe>)>,
         recorder: Option<Recorder>,
+        names: Option<Arc<dyn NamesCalls>>,
     ) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             name: recipe.name.clone(),
@@ -79,6 +85,7 @@ impl Core {
             buffers: Buffers::default(),
             untaken: Untaken::default(),
             news: News::default(),
+            usage: LastUsage::default(),
             deaths: OnceLock::new(),
             fingerprints: Arc::default(),
             times: CurrentTimes::new(limits.times()),
@@ -89,10 +96,16 @@ impl Core {
             patient: Patient::default(),
             drained: watch::Sender::new(false),
             has_runtime_ended: AtomicBool::new(false),
+            stacks: Arc::new(Stacks::new(names)),
             recorder,
             runtime: Handle::current(),
             this: this.clone(),
         })
+    }
+
+    /// Returns when the pool was started.
+    pub(crate) fn born(&self) -> Instant {
+        self.epoch
     }
 
     /// Returns the runtime that keeps the pool's time.
@@ -187,7 +200,16 @@ impl Core {
     /// Ends the pool: no job and no worker is left.
     fn end(&self) {
         self.drained.send_replace(true);
+        self.count_jobs();
         self.news.end();
+    }
+
+    /// Tells those that listen how many jobs have ended.
+    pub(crate) fn count_jobs(&self) {
+        if self.news.is_heard() {
+            let totals = self.with(|state, _| (state.stats.jobs(), state.stats.refusals()));
+            self.news.jobs(JobTotals::new(totals.0, totals.1));
+        }
     }
 
     /// Tells when no job and no worker is left.
@@ -248,7 +270,7 @@ mod tests {
     async fn a_panic_under_the_lock_shuts_the_pool_down_and_leaves_nobody_waiting() {
         let scheduler = Scheduler::new(Config::default(), 1).unwrap();
         let (spawns, _starts) = mpsc::unbounded_channel();
-        let core = Core::new(recipe(), PoolLimits::default(), scheduler, spawns, None);
+        let core = Core::new(recipe(), PoolLimits::default(), scheduler, spawns, None, None);
         core.feed(Event::Start);
         let events = Arc::new(Events::default());
         let open = core.submit(NewJob { events: Some(events.clone()), ..job() }).unwrap();

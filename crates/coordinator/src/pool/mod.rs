@@ -11,8 +11,10 @@ mod caller;
 mod config;
 mod core;
 mod ended;
+mod event;
 mod news;
 mod orders;
+mod output;
 mod own_runtime;
 mod raw;
 mod rounds;
@@ -22,9 +24,11 @@ mod service;
 #[cfg(test)]
 mod simulation;
 mod size;
+mod stacks;
 mod state;
 mod status;
 mod submissions;
+mod usage;
 mod watched;
 mod worker_range;
 mod workers;
@@ -37,19 +41,22 @@ pub use caller::map::Map;
 pub use caller::reported::{Reported, RunReport};
 pub use caller::request::JobRequest;
 pub use config::{PoolConfig, PoolError, WorkerSource};
-pub use news::{PoolEvent, PoolEvents};
+pub use event::{JobTotals, PoolEvent};
+pub use news::PoolEvents;
 pub use raw::{RawPool, ShutdownReport};
 #[cfg(feature = "tower")]
 pub use service::PoolService;
 pub use size::WeakPool;
+pub use stacks::{CallNames, NamesCalls};
 pub use worker_range::WorkerRange;
 
 use procpool_process::{AttachSocket, Contract, ContractMismatch, EncodingMismatch, Executable, Needs};
-use procpool_protocol::engine::{PoolStatus, Quarantine, ReloadError, ReloadReport, WorkerStatus};
+use procpool_protocol::engine::{PoolStatus, PoolUsage, Quarantine, ReloadError, ReloadReport, WorkerStatus};
 use procpool_protocol::outcome::Refused;
 use procpool_protocol::{Job, JobError, JobId};
 use std::future::Future;
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A pool of supervised worker processes that run `J`.
@@ -340,6 +347,21 @@ impl<J: Job> Pool<J> {
     /// ```
     pub fn workers(&self) -> Vec<WorkerStatus> {
         self.raw.workers()
+    }
+
+    /// Returns what the workers use of memory and processor time, at most 250 ms ago. The system is asked when somebody
+    /// asks for it, on a thread of the runtime's blocking pool.
+    ///
+    /// ```no_run
+    /// # use procpool_coordinator::Pool;
+    /// # procpool_protocol::job!(Fib, "fib", u64 => u64);
+    /// # async fn example(pool: Pool<Fib>) {
+    /// let usage = pool.usage().await;
+    /// println!("{} bytes, {:?} on processors", usage.resident_bytes, usage.cpu_time);
+    /// # }
+    /// ```
+    pub async fn usage(&self) -> Arc<PoolUsage> {
+        self.raw.usage().await
     }
 
     /// Returns the payloads that have killed workers lately, those that are no longer run first, and the

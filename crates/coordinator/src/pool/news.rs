@@ -1,11 +1,10 @@
-//! [`PoolEvents`]: the events of a pool's workers, as a stream for each listener. Bounded: a slow listener
+//! [`PoolEvents`]: the events of a pool, as a stream for each listener. Bounded: a slow listener
 //! loses the oldest events and learns their number.
 //!
 //! Sent outside the pool's lock. Costs nothing while nobody listens.
 
+use super::event::{JobTotals, PoolEvent};
 use futures_core::Stream;
-use procpool_protocol::status::SuspectPayload;
-use procpool_protocol::{ExitReport, JobId, LimitHit};
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -14,61 +13,6 @@ use std::task::{Context, Poll, Waker};
 
 /// Maximum number of unread events of a listener.
 const MOST_UNREAD: usize = 256;
-
-/// An event of a pool.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum PoolEvent {
-    /// A worker is ready.
-    #[non_exhaustive]
-    Started {
-        /// Its name.
-        worker: String,
-        /// Its process id.
-        pid: u32,
-    },
-    /// A worker did not get ready. A start that the pool itself gave up is no failed one.
-    #[non_exhaustive]
-    StartFailed {
-        /// Its name.
-        worker: String,
-        /// The reason.
-        error: String,
-    },
-    /// A worker that was ready is gone.
-    #[non_exhaustive]
-    Died {
-        /// The job that it was running, if that has no outcome yet.
-        job: Option<JobId>,
-        /// The reason for which the pool had killed it or asked it to exit, a key of
-        /// [`PoolStatus::deaths_by_cause`](procpool_protocol::status::PoolStatus::deaths_by_cause); `None` if
-        /// it had not.
-        reason: Option<&'static str>,
-        /// How it ended.
-        report: Arc<ExitReport>,
-    },
-    /// A worker died of a limit. Follows its [`Died`](Self::Died).
-    #[non_exhaustive]
-    LimitHit {
-        /// Its name.
-        worker: String,
-        /// The limit.
-        limit: LimitHit,
-    },
-    /// A payload has killed a worker once too often. The pool rejects jobs with it for a while.
-    Quarantined(SuspectPayload),
-    /// Starts have failed so often that the pool tries one worker at a time, and refuses jobs while no worker
-    /// is there.
-    BreakerOpened,
-    /// Workers start again, and the breaker is closed.
-    BreakerClosed,
-    /// The listener was too slow and has missed some events, which would have come here.
-    #[non_exhaustive]
-    Missed {
-        /// Number of events.
-        count: u64,
-    },
-}
 
 /// The events of a pool from now on, as a [`Stream`]. It ends with the pool.
 ///
@@ -114,6 +58,8 @@ struct Listeners {
     queues: Vec<Weak<Queue>>,
     /// Number of those that lived at the last look.
     lived: usize,
+    /// The last that they heard of jobs.
+    jobs: JobTotals,
 }
 
 impl Listeners {
@@ -140,6 +86,22 @@ impl News {
         lock(&self.listeners).add(&queue);
         self.has_listeners.store(true, Relaxed);
         PoolEvents(queue)
+    }
+
+    /// Returns whether anybody has ever listened.
+    pub(crate) fn is_heard(&self) -> bool {
+        self.has_listeners.load(Relaxed)
+    }
+
+    /// Tells how many jobs have ended, unless that is known.
+    pub(crate) fn jobs(&self, totals: JobTotals) {
+        let mut listeners = lock(&self.listeners);
+        let is_known = listeners.jobs == totals;
+        listeners.jobs.clone_from(&totals);
+        drop(listeners);
+        if !is_known {
+            self.tell(|| PoolEvent::Jobs(totals));
+        }
     }
 
     pub(crate) fn tell(&self, event: impl FnOnce() -> PoolEvent) {
@@ -256,6 +218,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use procpool_protocol::OutcomeKind;
+    use std::collections::BTreeMap;
 
     fn started(pid: usize) -> PoolEvent {
         PoolEvent::Started { worker: String::new(), pid: u32::try_from(pid).unwrap() }
@@ -289,6 +253,21 @@ mod tests {
         assert!(matches!(events.next().await, Some(PoolEvent::BreakerOpened)));
         assert!(matches!(events.next().await, Some(PoolEvent::BreakerClosed)));
         assert!(matches!(events.next().await, Some(PoolEvent::BreakerOpened)));
+        assert!(events.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn totals_of_jobs_are_told_when_they_change_and_not_again() {
+        let news = News::default();
+        let mut events = news.listen();
+        let totals = |ok| JobTotals::new(BTreeMap::from([(OutcomeKind::Ok, ok)]), BTreeMap::new());
+        for ok in [1, 1, 2, 2] {
+            news.jobs(totals(ok));
+        }
+        news.end();
+        for ok in [1, 2] {
+            assert!(matches!(events.next().await, Some(PoolEvent::Jobs(told)) if told == totals(ok)));
+        }
         assert!(events.next().await.is_none());
     }
 

@@ -1,7 +1,7 @@
 //! The orders of operators: other settings, a pause, a drain that ends, and one worker that is sent away.
 
 use super::state::context::EventContext;
-use super::{Pool, RawPool, WorkerRange};
+use super::{Pool, PoolEvent, RawPool, WorkerRange};
 use crate::invalid::InvalidLimits;
 use procpool_protocol::Job;
 use procpool_protocol::engine::{PoolSettings, ReconfigureError, WorkerOrder};
@@ -105,18 +105,21 @@ impl RawPool {
     pub fn pause(&self) {
         tracing::info!(pool = self.name(), "paused the pool");
         self.core().feed(Event::Pause);
+        self.core().news.tell(|| PoolEvent::Paused);
     }
 
     /// Accepts and begins jobs again; see [`Pool::resume`].
     pub fn resume(&self) {
         tracing::info!(pool = self.name(), "resumed the pool");
         self.core().feed(Event::Resume);
+        self.core().news.tell(|| PoolEvent::Resumed);
     }
 
     /// Refuses further jobs until [`resume`](Self::resume); see [`Pool::drain`].
     pub fn drain(&self) {
         tracing::info!(pool = self.name(), "drains the pool until it is resumed");
         self.core().feed(Event::Close);
+        self.core().news.tell(|| PoolEvent::Draining);
     }
 
     /// Pauses or drains this pool if that one is paused or drains: it takes the other's place.
@@ -256,6 +259,7 @@ impl RawPool {
         core.times.set(limits.times());
         core.size_changed.notify_waiters();
         tracing::info!(pool = core.name, ?settings, "changed settings");
+        core.news.tell(|| PoolEvent::Reconfigured(*settings));
         Ok(())
     }
 }

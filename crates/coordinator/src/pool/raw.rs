@@ -1,6 +1,7 @@
 //! A pool without types: encoded bytes in, encoded bytes out. The typed [`Pool`](super::Pool) and the HTTP
 //! frontend both use it.
 
+use super::PoolEvent;
 use super::config::{PoolConfig, PoolError, WorkerSource};
 use super::core::Core;
 use super::state::effects::Effects;
@@ -140,6 +141,7 @@ impl RawPool {
             starts_once,
             needs,
             numbers,
+            names,
         } = config;
         refuse_unserved(&name)?;
         if let (WorkerSource::Spawned(executable), None, None) = (&workers, &job, &expects) {
@@ -168,6 +170,7 @@ impl RawPool {
             env,
             current_dir,
             sends_ahead: !limits.supervision.process_per_job,
+            crash_stacks: limits.supervision.crash_stacks,
             limits: if limits.supervision.process_per_job {
                 limits.worker
             } else {
@@ -191,7 +194,7 @@ impl RawPool {
             .transpose()
             .map_err(|reason| PoolError::SaveFailedJobs { pool: name.clone(), reason })?;
         let (spawns, requests) = mpsc::unbounded_channel();
-        let core = Core::new(recipe, limits, scheduler, spawns, recorder);
+        let core = Core::new(recipe, limits, scheduler, spawns, recorder, names.map(|names| names.0));
         if let Some(deaths) = deaths {
             // It is new, and has none yet.
             let _ = core.deaths.set(deaths);
@@ -279,6 +282,7 @@ impl RawPool {
             client: None,
             priority: Priority::Normal,
             tenant: None,
+            trace: None,
             events,
         }
     }
@@ -328,7 +332,11 @@ impl RawPool {
         begun
             .unwrap_or_else(|_| Err(ReloadError::shut_down(core.name.clone())))
             .map_err(|error| core.why_not_reloaded(error))
-            .inspect_err(|error| tracing::error!("{error}"))?;
+            .inspect_err(|error| {
+                tracing::error!("{error}");
+                core.news.tell(|| PoolEvent::reload_failed(error));
+                core.with(|state, _| state.stats.reloads.failed += 1);
+            })?;
         // Every reload has its end; this is for a pool that was torn down by a panic.
         let ended = ended.await.unwrap_or_else(|_| Err(ReloadError::shut_down(core.name.clone())));
         ended.map_err(|error| core.why_not_reloaded(error))

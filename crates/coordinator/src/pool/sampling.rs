@@ -4,7 +4,7 @@
 use super::core::Core;
 use super::state::State;
 use super::status::{self, public};
-use procpool_protocol::sample::{PoolFigures, PoolSample, WorkerSample};
+use procpool_protocol::sample::{PoolSample, SampleFigures, WorkerSample};
 use procpool_scheduler::{Cause, JobId as Key, Time, WorkerState};
 use std::time::Duration;
 
@@ -72,9 +72,9 @@ fn longest(mut running: Vec<Running>) -> Vec<Running> {
     running
 }
 
-fn figures(state: &State) -> PoolFigures {
+fn figures(state: &State) -> SampleFigures {
     let (scheduler, stats) = (&state.scheduler, &state.stats);
-    let mut figures = PoolFigures::default();
+    let mut figures = SampleFigures::default();
     figures.queued = scheduler.queued();
     figures.running = scheduler.running();
     figures.queue_limit = scheduler.settings().queue;

@@ -102,7 +102,8 @@ impl<J: Job> Pool<J> {
         self.raw.is_closed()
     }
 
-    /// Returns the events of the pool's workers from now on, as a stream.
+    /// Returns the events of the pool from now on, as a stream: of its workers, of orders and reloads, and how many
+    /// jobs have ended.
     ///
     /// ```no_run
     /// # use procpool_coordinator::{Executable, Pool, PoolEvent};
@@ -111,8 +112,10 @@ impl<J: Job> Pool<J> {
     /// let mut events = pool.events();
     /// tokio::spawn(async move {
     ///     while let Some(event) = events.next().await {
-    ///         if let PoolEvent::Died { report, reason: None, .. } = event {
-    ///             eprintln!("a worker died: {report}");
+    ///         match event {
+    ///             PoolEvent::Died { report, reason: None, .. } => eprintln!("a worker died: {report}"),
+    ///             PoolEvent::Jobs(totals) => println!("{:?}", totals.outcomes),
+    ///             _ => {}
     ///         }
     ///     }
     /// });

@@ -2,41 +2,73 @@
 
 use super::config::WorkerSource;
 use super::core::Core;
-use procpool_protocol::status::{PoolCounters, PoolStatus, WorkerCounts, WorkerState, WorkerStatus};
-use procpool_scheduler::{self as scheduler, Cause, Counters};
+use super::raw::RawPool;
+use super::state::State;
+use procpool_protocol::engine::PoolFigures;
+use procpool_protocol::status::{PoolCounters, PoolStatus, WorkerState, WorkerStatus};
+use procpool_scheduler::{self as scheduler, Cause, Counters, Scheduler, Time};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+impl RawPool {
+    /// Returns the pool's status at this moment, with the distributions behind it. In a fork only the name is
+    /// known.
+    pub fn figures(&self) -> PoolFigures {
+        let core = self.core();
+        if core.is_here() { figures(core, &self.owner.workers) } else { self.status().into() }
+    }
+}
+
 pub(crate) fn pool(core: &Core, workers: &WorkerSource) -> PoolStatus {
+    let mut status = PoolStatus::new(&core.name, workers.to_string());
+    core.with(|state, now| fill(&mut status, core, state, now));
+    status
+}
+
+/// Returns the status and the distributions. What is done under the lock takes no longer in a larger pool.
+fn figures(core: &Core, workers: &WorkerSource) -> PoolFigures {
+    let mut figures = PoolFigures::from(PoolStatus::new(&core.name, workers.to_string()));
     core.with(|state, now| {
-        let mut status = PoolStatus::new(&core.name, workers.to_string());
-        for (_, worker, _) in state.scheduler.workers() {
-            *count(&mut status.workers, worker) += 1;
-        }
-        let settings = state.scheduler.settings();
-        status.queued = state.scheduler.queued();
-        status.running = state.scheduler.running();
-        status.queue_limit = settings.queue;
-        status.queued_bytes = state.scheduler.queued_bytes();
-        status.queue_bytes_limit = settings.queue_bytes;
-        status.output_bytes = core.untaken.bytes();
-        (status.min_workers, status.max_workers) = state.scheduler.size();
-        status.draining = state.scheduler.is_draining() || state.scheduler.is_closed();
-        status.paused = state.scheduler.is_paused();
-        status.generation = state.scheduler.generation().0;
-        status.reloading = state.scheduler.is_reloading();
-        status.breaker_open = state.scheduler.is_open();
-        status.backoff_ms = state.scheduler.is_backing_off().map(|until| millis(until.since(now)));
-        status.jobs = state.stats.jobs();
-        status.refusals = state.stats.refusals();
-        let gone = |cause: &Cause| state.scheduler.gone(*cause);
-        status.deaths = Cause::ALL.iter().filter(|cause| !cause.is_the_pools()).map(gone).sum();
-        status.deaths_by_cause = Cause::ALL.iter().map(|cause| (cause.name(), gone(cause))).collect();
-        status.counters = counters(state.scheduler.counters());
-        status.counters.accepted -= state.stats.given_back();
-        status.wait = state.stats.wait();
-        status.run = state.stats.run();
-        status
-    })
+        fill(&mut figures.status, core, state, now);
+        figures.queued = state.scheduler.queued_by_priority();
+        figures.predicted_wait = state.scheduler.predicted_wait();
+        figures.poisoned = state.scheduler.condemned(now);
+        state.stats.fill(&mut figures);
+    });
+    figures
+}
+
+fn fill(status: &mut PoolStatus, core: &Core, state: &State, now: Time) {
+    use scheduler::WorkerState::{Busy, Idle, Retiring, Starting, Stopping};
+    let count = |it| state.scheduler.workers_in(it);
+    let workers = &mut status.workers;
+    (workers.starting, workers.idle, workers.busy) = (count(Starting), count(Idle), count(Busy));
+    (workers.stopping, workers.retiring) = (count(Stopping), count(Retiring));
+    let settings = state.scheduler.settings();
+    status.queued = state.scheduler.queued();
+    status.oldest_ms = state.oldest(now).map(millis);
+    status.running = state.scheduler.running();
+    status.queue_limit = settings.queue;
+    status.queued_bytes = state.scheduler.queued_bytes();
+    status.queue_bytes_limit = settings.queue_bytes;
+    status.output_bytes = core.untaken.bytes();
+    (status.min_workers, status.max_workers) = state.scheduler.size();
+    status.draining = state.scheduler.is_draining() || state.scheduler.is_closed();
+    status.paused = state.scheduler.is_paused();
+    status.generation = state.scheduler.generation().0;
+    status.reloading = state.scheduler.is_reloading();
+    status.breaker_open = state.scheduler.is_open();
+    status.backoff_ms = state.scheduler.is_backing_off().map(|until| millis(until.since(now)));
+    status.jobs = state.stats.jobs();
+    status.refusals = state.stats.refusals();
+    let gone = |cause: &Cause| state.scheduler.gone(*cause);
+    status.deaths = state.scheduler.unwanted_deaths();
+    status.deaths_by_cause = Cause::ALL.iter().map(|cause| (cause.name(), gone(cause))).collect();
+    status.starts = starts(&state.scheduler, status.workers.starting);
+    status.counters = counters(state.scheduler.counters());
+    status.counters.accepted -= state.stats.given_back();
+    status.wait = state.stats.wait();
+    status.run = state.stats.run();
 }
 
 pub(crate) fn workers(core: &Core) -> Vec<WorkerStatus> {
@@ -46,6 +78,8 @@ pub(crate) fn workers(core: &Core) -> Vec<WorkerStatus> {
             let mut status = WorkerStatus::new(&slot.name, public(worker));
             status.pid = slot.kill_switch.pid();
             status.job = job.and_then(|job| state.id(job));
+            let given = job.and_then(|job| state.entry(job)?.assigned);
+            status.job_ms = given.map(|(at, _)| millis(now.since(at)));
             status.jobs_done = slot.jobs_done;
             status.uptime_ms = millis(now.since(slot.started));
             status.generation = slot.generation.0;
@@ -57,6 +91,13 @@ pub(crate) fn workers(core: &Core) -> Vec<WorkerStatus> {
         workers.sort_by_key(|(id, _)| *id);
         workers.into_iter().map(|(_, status)| status).collect()
     })
+}
+
+/// Returns the number of starts that have ended, by result. What neither failed nor got ready was given up.
+fn starts(scheduler: &Scheduler, starting: usize) -> BTreeMap<&'static str, u64> {
+    let (counted, failed) = (scheduler.counters(), scheduler.gone(Cause::Start));
+    let withdrawn = counted.starts.saturating_sub(counted.ready + failed + starting as u64);
+    BTreeMap::from([("ready", counted.ready), ("failed", failed), ("withdrawn", withdrawn)])
 }
 
 pub(super) fn counters(counted: Counters) -> PoolCounters {
@@ -71,16 +112,6 @@ pub(super) fn counters(counted: Counters) -> PoolCounters {
     counters.kills = counted.kills;
     counters.breaker_opened = counted.breaker_opened;
     counters
-}
-
-fn count(counts: &mut WorkerCounts, state: scheduler::WorkerState) -> &mut usize {
-    match state {
-        scheduler::WorkerState::Starting => &mut counts.starting,
-        scheduler::WorkerState::Idle => &mut counts.idle,
-        scheduler::WorkerState::Busy => &mut counts.busy,
-        scheduler::WorkerState::Stopping => &mut counts.stopping,
-        scheduler::WorkerState::Retiring => &mut counts.retiring,
-    }
 }
 
 pub(super) fn public(state: scheduler::WorkerState) -> WorkerState {

@@ -43,8 +43,8 @@ impl RawPool {
 
     fn job_for(&self, job: Submission) -> NewJob {
         let new = self.new_job(job.input, job.reply, job.limits, None, None);
-        let Submission { reports_usage, client, priority, tenant, .. } = job;
-        NewJob { reports_usage, client, priority, tenant, ..new }
+        let Submission { reports_usage, client, priority, tenant, trace, .. } = job;
+        NewJob { reports_usage, client, priority, tenant, trace, ..new }
     }
 }
 

@@ -17,8 +17,8 @@ impl RawPool {
     pub(crate) fn submit_watched(&self, id: JobId, job: Submission) -> Result<Watched, JobError> {
         let events = Arc::new(Events::watched_as(id));
         let new = self.new_job(job.input, job.reply, job.limits, None, Some(events.clone()));
-        let Submission { reports_usage, client, priority, tenant, .. } = job;
-        let new = NewJob { reports_usage, client, priority, tenant, ..new };
+        let Submission { reports_usage, client, priority, tenant, trace, .. } = job;
+        let new = NewJob { reports_usage, client, priority, tenant, trace, ..new };
         let core = self.core();
         let submitted = core.submit(new).map_err(|rejected| core.refused(rejected.reason))?;
         let reader = Reader { core: core.clone(), key: submitted.key, events };

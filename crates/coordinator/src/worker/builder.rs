@@ -149,6 +149,7 @@ impl<Out, In> WorkerBuilder<Out, In> {
             current_dir: self.current_dir,
             limits: self.limits,
             sends_ahead: false,
+            crash_stacks: false,
             mode: Mode::Messages,
             job: self.job,
             expects: Arc::default(),

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame};
 use procpool_protocol::engine::{BoxFuture, ClientName, JobLimits, Offered, Priority, Submission};
 use procpool_protocol::outcome::{Refusal, Refused};
-use procpool_protocol::{Encoding, JobError, Payload};
+use procpool_protocol::{Encoding, JobError, Payload, TraceContext};
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
@@ -42,6 +42,7 @@ pub(crate) struct Template {
     pub(crate) priority: Priority,
     pub(crate) tenant: Option<ClientName>,
     pub(crate) client: Option<ClientName>,
+    pub(crate) trace: Option<Arc<TraceContext>>,
     /// Each line counts towards its quota.
     pub(crate) principal: Principal,
 }
@@ -335,6 +336,7 @@ impl Template {
         job.priority = self.priority;
         job.tenant.clone_from(&self.tenant);
         job.client.clone_from(&self.client);
+        job.trace.clone_from(&self.trace);
         job.principal = Some(self.principal.name().clone());
         job
     }

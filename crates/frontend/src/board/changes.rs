@@ -1,6 +1,6 @@
 //! Finds what happened between two samples of the pools: deaths, and marks for plots. Does not: write them.
 
-use procpool_protocol::engine::{PoolFigures, PoolSample, WorkerState};
+use procpool_protocol::engine::{PoolSample, SampleFigures, WorkerState};
 
 /// Something rare.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,8 +66,8 @@ fn deaths<'a>(before: &'a PoolSample, now: &'a PoolSample) -> impl Iterator<Item
     })
 }
 
-fn marks(before: &PoolFigures, now: &PoolFigures) -> impl Iterator<Item = What> + use<> {
-    let limits = |it: &PoolFigures| (it.min_workers, it.max_workers, it.queue_limit);
+fn marks(before: &SampleFigures, now: &SampleFigures) -> impl Iterator<Item = What> + use<> {
+    let limits = |it: &SampleFigures| (it.min_workers, it.max_workers, it.queue_limit);
     let (min, max, queue) = limits(now);
     [
         (!before.reloading && now.reloading).then_some(What::Reload),

@@ -7,7 +7,7 @@ use super::changes::{self, Change, What};
 use super::frame::{Frame, Picture, Piece, Rare};
 use super::states;
 use crate::sse;
-use procpool_protocol::engine::{PoolFigures, PoolSample, WorkerSample};
+use procpool_protocol::engine::{PoolSample, SampleFigures, WorkerSample};
 use serde_json::{Value, json};
 use std::fmt::Write;
 
@@ -85,8 +85,8 @@ fn piece(sample: &PoolSample, before: Option<&PoolSample>) -> String {
     text
 }
 
-fn write_figures(figures: &PoolFigures, text: &mut String) {
-    let PoolFigures { queued, running, ok, failed, refused, deaths, wait, run, .. } = figures;
+fn write_figures(figures: &SampleFigures, text: &mut String) {
+    let SampleFigures { queued, running, ok, failed, refused, deaths, wait, run, .. } = figures;
     let _ = write!(text, ",\"q\":{queued},\"run\":{running},\"d\":[{ok},{failed},{refused},{deaths}]");
     let _ = write!(text, ",\"w\":[{},{}],\"r\":[{},{}]", wait.p50_us, wait.p99_us, run.p50_us, run.p99_us);
 }
@@ -94,12 +94,12 @@ fn write_figures(figures: &PoolFigures, text: &mut String) {
 /// The part of the numbers that seldom changes.
 type Configuration = ([usize; 3], u64, [bool; 4]);
 
-fn configuration(it: &PoolFigures) -> Configuration {
+fn configuration(it: &SampleFigures) -> Configuration {
     let flags = [it.reloading, it.paused, it.draining, it.breaker_open];
     ([it.min_workers, it.max_workers, it.queue_limit], it.generation, flags)
 }
 
-fn write_configuration(figures: &PoolFigures, text: &mut String) {
+fn write_configuration(figures: &SampleFigures, text: &mut String) {
     let ([min, max, queue], generation, [reloading, paused, draining, breaker]) = configuration(figures);
     let _ = write!(
         text,

@@ -6,7 +6,7 @@ use crate::batch::{Batch, KeyPrefix, Order, Template};
 use crate::handover::IDEMPOTENCY_KEY;
 use crate::params::{JOB_LIMITS, Parameters, PoolName, SHARE};
 use crate::problem::Problem;
-use crate::{body, content_type, reading, remote};
+use crate::{body, content_type, reading, remote, trace};
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
@@ -40,6 +40,7 @@ pub(super) async fn create(
         tenant: parameters.tenant()?.or_else(|| principal.tenant()),
         principal,
         client: remote::client(request.extensions()),
+        trace: trace::current(),
         key_prefix: key_prefix(&parameters)?,
         pool,
     };

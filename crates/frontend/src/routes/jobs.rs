@@ -8,7 +8,7 @@ use crate::lent::Memory;
 use crate::params::{JOB_LIMITS, JobName, Parameters, PoolName, SHARE};
 use crate::problem::Problem;
 use crate::reading;
-use crate::{body, content_type, json, remote};
+use crate::{body, content_type, json, remote, trace};
 use axum::extract::{Request, State};
 use axum::response::Response;
 use procpool_jobs::Order;
@@ -41,6 +41,7 @@ pub(super) async fn create(
     let mut job = Submission::new(pool, input, Encoding::Json);
     (job.limits, job.reports_usage, job.client) = (limits, reports_usage, client);
     (job.priority, job.tenant, job.principal) = (priority, tenant, Some(principal.name().clone()));
+    job.trace = trace::current();
     // The rare ways are boxed, so that a plain request's future has no room for them.
     match (handover, format) {
         (Some(handover), _) => Box::pin(handover::run(&shared, order(job, permit), handover, memory)).await,
@@ -66,6 +67,7 @@ pub(super) async fn rerun(
     order.job.priority = principal.priority(Some(order.job.priority))?;
     order.job.principal = Some(principal.name().clone());
     order.job.client = remote::client(request.extensions());
+    order.job.trace = trace::current();
     order.rerun_of = Some(job);
     handover::run(&shared, order, handover, None).await
 }

@@ -10,12 +10,17 @@ mod health;
 mod job;
 mod job_list;
 mod jobs;
+mod logs;
+mod metrics;
 mod openapi;
 mod orders;
 mod pools;
 mod problems;
 mod quarantine;
 mod seed;
+mod stacks;
+
+pub(crate) use logs::death_of;
 mod session;
 
 use crate::access::{Access, Scope, Terms, authorize};
@@ -56,6 +61,8 @@ fn map() -> Vec<Route> {
         get(Read, "/v1/pools", pools::all),
         get(Read, "/v1/pools/{pool}", pools::one),
         get(Read, "/v1/pools/{pool}/workers", pools::workers),
+        get(Read, "/v1/pools/{pool}/history", metrics::history),
+        get(Read, "/metrics", metrics::scrape),
         post(Operate, "/v1/pools/{pool}/reload", pools::reload),
         post(Admin, "/v1/config/reload", config::reload),
         post(Operate, "/v1/pools/{pool}/pause", pools::pause),
@@ -67,6 +74,9 @@ fn map() -> Vec<Route> {
         get(Debug, "/v1/deaths/{death}", deaths::one),
         get(Read, "/v1/deaths/groups", deaths::groups),
         get(Debug, "/v1/pools/{pool}/deaths", deaths::of_pool),
+        get(Debug, "/v1/workers/{worker}/logs", logs::show),
+        get(Debug, "/v1/workers/{worker}/stack", stacks::stack),
+        post(Debug, "/v1/workers/{worker}/profile", stacks::profile),
         get(Debug, "/v1/pools/{pool}/quarantine", quarantine::list),
         delete(Operate, "/v1/pools/{pool}/quarantine", quarantine::clear),
         delete(Operate, "/v1/pools/{pool}/quarantine/{fingerprint}", quarantine::clear_one),

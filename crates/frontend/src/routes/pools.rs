@@ -4,13 +4,13 @@ use super::{json, orders};
 use crate::access::Principal;
 use crate::app::Shared;
 use crate::kind::Kind;
-use crate::params::{NoParameters, PoolName};
+use crate::params::{NoParameters, Parameters, PoolName};
 use crate::problem::Problem;
 use crate::settings;
 use axum::extract::State;
 use axum::response::Response;
-use http::StatusCode;
-use procpool_protocol::engine::{PoolSchemas, PoolStatus, ReloadError, WorkerStatus};
+use http::{StatusCode, Uri};
+use procpool_protocol::engine::{PoolSchemas, PoolStatus, PoolUsage, ReloadError, WorkerStatus};
 use serde::Serialize;
 use serde_json::Value;
 use std::sync::Arc;
@@ -30,6 +30,9 @@ struct Pool<'a> {
     /// Those that may change while it runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     settings: Option<Value>,
+    /// What its workers use, for who asks for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<&'a PoolUsage>,
 }
 
 #[derive(Serialize)]
@@ -48,32 +51,46 @@ pub(super) async fn all(
     json(&Pools { pools })
 }
 
-/// Serves `GET /v1/pools/{pool}`.
+/// Serves `GET /v1/pools/{pool}[?usage=true]`.
 pub(super) async fn one(
-    _: NoParameters,
     State(shared): State<Arc<Shared>>,
     PoolName(name): PoolName,
+    uri: Uri,
 ) -> Result<Response, Problem> {
+    let usage = usage(&shared, &name, &uri).await?;
     let status = find(&shared, &name).await?;
     let schemas = shared.app.admin.schemas(&name);
     let settings = shared.app.admin.settings(&name).map(|(current, _)| current);
     let written = settings.as_ref().map(settings::written);
-    let answer = json(&Pool { status, schemas: schemas.as_deref(), settings: written });
+    let answer =
+        json(&Pool { status, schemas: schemas.as_deref(), settings: written, usage: usage.as_deref() });
     Ok(match settings {
         Some(settings) => orders::with_tag(answer, &settings),
         None => answer,
     })
 }
 
-/// Serves `GET /v1/pools/{pool}/workers`.
+/// Serves `GET /v1/pools/{pool}/workers[?usage=true]`.
 pub(super) async fn workers(
-    _: NoParameters,
     State(shared): State<Arc<Shared>>,
     PoolName(name): PoolName,
+    uri: Uri,
 ) -> Result<Response, Problem> {
+    let usage = usage(&shared, &name, &uri).await?;
     match shared.app.admin.workers(&name) {
-        Some(workers) => Ok(json(&Workers { workers })),
+        Some(mut workers) => {
+            usage.inspect(|usage| usage.tell(&mut workers));
+            Ok(json(&Workers { workers }))
+        }
         None => Err(unknown(&name, &shared.app.admin.pools())),
+    }
+}
+
+/// Returns what a pool's workers use, if the query asks for it.
+async fn usage(shared: &Shared, pool: &str, uri: &Uri) -> Result<Option<Arc<PoolUsage>>, Problem> {
+    match Parameters::of(uri, &["usage"])?.flag("usage")? {
+        true => Ok(shared.app.admin.usage(pool).await),
+        false => Ok(None),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::answer;
 use crate::app::Shared;
 use crate::params::{JOB_LIMITS, Parameters};
 use crate::problem::Problem;
-use crate::{embedded, head, remote};
+use crate::{embedded, head, remote, trace};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header::ALLOW;
@@ -51,7 +51,7 @@ pub(super) async fn compute(
     let mut job = Submission::new(POOL, Payload::json(n.to_string()), Encoding::Json);
     (job.limits, job.client) = (parameters.job_limits()?, remote::client(&extensions));
     (job.priority, job.tenant) = (principal.priority(None)?, principal.tenant());
-    job.principal = Some(principal.name().clone());
+    (job.principal, job.trace) = (Some(principal.name().clone()), trace::current());
     answer::run(&shared, job, result, None, permit).await
 }
 

@@ -28,11 +28,11 @@ impl Source {
         Self::at(server, &format!("{path}/events"), &last).await
     }
 
-    /// Opens the stream at this address, with further lines of the head.
-    pub(crate) async fn at(server: &Server, path: &str, head: &str) -> Self {
+    /// Opens the stream at this path, with these headers.
+    pub(crate) async fn at(server: &Server, path: &str, headers: &str) -> Self {
         let mut connection = server.connect().await;
         // Its answers have no chunks, which would stand between the lines.
-        connection.send(format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n{head}\r\n")).await;
+        connection.send(format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n{headers}\r\n")).await;
         let head = connection.head().await;
         assert_eq!((head.status, head.header("content-type")), (200, Some("text/event-stream")), "{head:?}");
         assert_eq!(head.header("cache-control"), Some("no-cache, no-transform"));

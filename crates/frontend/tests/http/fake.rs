@@ -1,13 +1,16 @@
 //! An engine that does as a test says, and remembers what it was asked.
 
+use crate::lines::Lines;
 use procpool_protocol::engine::{
     Accepted, Admin, BoxFuture, Death, DeathGroup, DeathPage, DeathQuery, Engine, JobEvent, JobEvents,
-    PoolSample, PoolSchemas, PoolSettings, PoolStatus, Quarantine, ReconfigureError, ReloadError,
-    ReloadReport, Reloaded, Submission, SuspectClient, SuspectPayload, Watched, WorkerOrder, WorkerState,
-    WorkerStatus,
+    OutputOf, PoolSample, PoolSchemas, PoolSettings, PoolStatus, PoolUsage, Quarantine, ReconfigureError,
+    ReloadError, ReloadReport, Reloaded, Submission, SuspectClient, SuspectPayload, Watched, WorkerOrder,
+    WorkerState, WorkerStatus, WorkerUsage,
 };
 use procpool_protocol::extras::JobReport;
+use procpool_protocol::inspection::{InspectionError, Profile, Sample};
 use procpool_protocol::outcome::{Finished, Timing};
+use procpool_protocol::stack::{Stack, StackFrame, ThreadStack};
 use procpool_protocol::{Exit, ExitReport, JobError, JobId, Payload};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
@@ -33,6 +36,8 @@ pub(crate) struct Fake {
     /// The settings of `fib`, once a test has made it have some.
     pub(crate) settings: Mutex<Option<PoolSettings>>,
     pub(crate) seen: Mutex<Vec<Submission>>,
+    /// What `fib-1` writes.
+    pub(crate) output: Arc<Lines>,
     /// The pools as those see them who watch.
     pub(crate) samples: Mutex<Vec<PoolSample>>,
 }
@@ -55,6 +60,7 @@ impl Fake {
             is_paused: Mutex::default(),
             settings: Mutex::default(),
             seen: Mutex::default(),
+            output: Arc::default(),
             samples: Mutex::default(),
         })
     }
@@ -198,6 +204,16 @@ impl Admin for Fake {
         })
     }
 
+    /// `fib-1` uses a page and half a second, and a worker before it used a second.
+    fn usage(&self, pool: &str) -> BoxFuture<'_, Option<Arc<PoolUsage>>> {
+        let usage = (pool == "fib").then(|| {
+            let mut worker = WorkerUsage::new("fib-1");
+            (worker.resident_bytes, worker.cpu_time) = (Some(4096), Some(Duration::from_millis(500)));
+            Arc::new(PoolUsage::of(vec![worker], Duration::from_secs(1)))
+        });
+        Box::pin(async { usage })
+    }
+
     fn sample(&self, samples: &mut Vec<PoolSample>) {
         samples.clone_from(&self.samples.lock().unwrap());
     }
@@ -237,6 +253,34 @@ impl Admin for Fake {
         (worker == "fib-1").then(|| if order == WorkerOrder::Kill { "fib".into() } else { "retires".into() })
     }
 
+    /// `fib-1` spins, `fib-2` may not be traced, and `fib-0` has ended.
+    fn stack(&self, worker: &str, all_threads: bool) -> BoxFuture<'_, Result<Stack, InspectionError>> {
+        let mut spin = StackFrame::new(Some("fib".into()), 0x10);
+        (spin.function, spin.line) = (Some("spin_forever".into()), Some(7));
+        let threads = if all_threads { 2 } else { 1 };
+        let thread = |id| ThreadStack::new(id, "fib", vec![spin.clone()]);
+        let stack = match worker {
+            "fib-1" => Ok(Stack::new((1..=threads).map(thread).collect())),
+            "fib-2" => Err(InspectionError::failed(worker, "kernel.yama.ptrace_scope is 3")),
+            "fib-0" => Err(InspectionError::gone(worker)),
+            _ => Err(InspectionError::unknown(worker)),
+        };
+        Box::pin(async { stack })
+    }
+
+    /// Another profile of `fib-2` is being taken.
+    fn profile(&self, worker: &str, time: Duration) -> BoxFuture<'_, Result<Profile, InspectionError>> {
+        let mut profile = Profile::new(worker, 1234, std::time::SystemTime::UNIX_EPOCH);
+        profile.frames.push(StackFrame::new(Some("fib".into()), 0x10));
+        profile.samples = vec![Sample { at: Duration::ZERO, calls: vec![0] }; time.as_secs() as usize];
+        let profile = match worker {
+            "fib-1" => Ok(profile),
+            "fib-2" => Err(InspectionError::profiled(worker)),
+            _ => Err(InspectionError::unknown(worker)),
+        };
+        Box::pin(async { profile })
+    }
+
     fn settings(&self, pool: &str) -> Option<(PoolSettings, PoolSettings)> {
         let settings = (*self.settings.lock().unwrap()).filter(|_| pool == "fib")?;
         Some((settings, PoolSettings::default()))
@@ -258,6 +302,11 @@ impl Admin for Fake {
         }
         *settings = Some(*to);
         Some(Ok(()))
+    }
+
+    /// `fib-1` writes as a test makes it.
+    fn output(&self, worker: &str) -> Option<OutputOf> {
+        (worker == "fib-1").then(|| OutputOf::new("fib", self.output.clone()))
     }
 
     fn deaths(&self, query: &DeathQuery) -> DeathPage {

@@ -29,6 +29,26 @@ async fn pools_and_workers_are_listed_in_the_promised_shape() {
 }
 
 #[tokio::test]
+async fn memory_and_processor_time_are_shown_to_who_asks_for_them() {
+    let server = Server::of(Fake::echo()).await;
+    let get = async |path: &str| server.get(path).await.json();
+    assert_eq!(get("/v1/pools/fib").await.get("usage"), None);
+    let usage = json!({"resident_bytes": 4096, "resident_max_bytes": 4096, "cpu_seconds": 1.5});
+    assert_eq!(get("/v1/pools/fib?usage=true").await["usage"], usage);
+    let workers = get("/v1/pools/fib/workers?usage=true").await;
+    let used = |at: usize| {
+        (workers["workers"][at]["resident_bytes"].clone(), workers["workers"][at]["cpu_ms"].clone())
+    };
+    assert_eq!((used(0), used(1)), ((json!(4096), json!(500)), (json!(null), json!(null))));
+    assert_eq!(get("/v1/pools/down?usage=true").await.get("usage"), None, "of another engine");
+    for path in ["/v1/pools/fib?use=true", "/v1/pools/fib/workers?usage=yes"] {
+        let reply = server.get(path).await;
+        assert_eq!((reply.status, reply.kind().as_str()), (400, "bad_parameter"), "{path}");
+    }
+    assert_eq!(server.get("/v1/pools/fob/workers?usage=true").await.status, 404);
+}
+
+#[tokio::test]
 async fn an_unknown_pool_is_told_which_ones_there_are() {
     let server = Server::of(Fake::echo()).await;
     server.health.serving();

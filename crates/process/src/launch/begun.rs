@@ -140,7 +140,7 @@ impl<'a> Begun<'a> {
         let Parts { process, output: [stdout, stderr], jobs, control, gifts, given, rest, attachments } =
             parts;
         let process = Arc::new(WorkerProcess::Child(process));
-        let output = Output::drain(&name, stdout, stderr)?;
+        let output = Output::drain(&name, stdout, stderr, kill_switch.lines())?;
         let alive = Alive::watch(process.clone())?;
         // Attached last: after an earlier failure, only the process's owner holds it, and dropping it kills
         // it.

@@ -48,6 +48,8 @@ pub struct ReadyWorker {
     pub(crate) control_in: Decoder,
     /// The page in which the worker records which job it has begun, if it does.
     pub(crate) page: Option<Page>,
+    /// Whether its pool sends jobs ahead of their turn.
+    pub(crate) sends_ahead: bool,
     /// The arenas that the worker inherited, if any.
     pub arenas: Option<BornArenas>,
 }
@@ -61,7 +63,7 @@ impl ReadyWorker {
     /// Returns whether the worker may receive jobs ahead of their turn, because it records which job it has
     /// begun.
     pub fn takes_ahead(&self) -> bool {
-        self.page.is_some()
+        self.page.is_some() && self.sends_ahead
     }
 }
 
@@ -184,7 +186,7 @@ impl Introduced<'_> {
                 if frame.kind != Kind::Log {
                     return Ok(frame);
                 }
-                log_record(&frame, &recipe.name, &body.name, None)?;
+                log_record(&frame, &recipe.name, &body.name, None, None)?;
             }
         };
         let frame = heard(said, control.breach());
@@ -203,6 +205,7 @@ impl Introduced<'_> {
                 jobs_in: jobs.decoder,
                 control_in: control.decoder,
                 page: page.filter(Page::is_kept),
+                sends_ahead: recipe.sends_ahead,
                 arenas,
             }),
             Kind::StartFailed => {

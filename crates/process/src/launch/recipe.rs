@@ -40,6 +40,8 @@ pub struct Recipe {
     pub limits: WorkerLimits,
     /// Whether the workers may receive jobs ahead of their turn.
     pub sends_ahead: bool,
+    /// Whether the workers may record how they crash.
+    pub crash_stacks: bool,
     /// The mode of its workers.
     pub mode: Mode,
     /// The name of the job that the workers serve, for an executable that may have others.
@@ -139,11 +141,11 @@ impl Recipe {
         }
     }
 
-    /// Creates a page for a worker that may receive jobs ahead of their turn.
+    /// Creates a page for a worker that may receive jobs ahead of their turn, or record its crash.
     pub(super) fn page_for(&self, worker: &str) -> Option<Page> {
-        let is_worth_it = self.sends_ahead && self.mode == Mode::Jobs;
-        // A worker without a page receives one job at a time.
-        is_worth_it.then(|| Page::create(worker))?.ok()
+        let is_worth_it = (self.sends_ahead || self.crash_stacks) && self.mode == Mode::Jobs;
+        // A worker without a page receives one job at a time, and its crash has no stack.
+        is_worth_it.then(|| Page::create(worker, self.crash_stacks))?.ok()
     }
 
     /// Creates arenas for a worker that may not be able to receive any later. The first worker gets them

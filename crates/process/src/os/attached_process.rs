@@ -3,7 +3,11 @@
 
 use super::fork::Home;
 use super::socket::Peer;
-use rustix::process::{Signal, pidfd_send_signal};
+use super::trace::Traced;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, pidfd_send_signal};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -51,6 +55,26 @@ impl AttachedProcess {
 
     pub(crate) fn pidfd(&self) -> Option<BorrowedFd<'_>> {
         self.pidfd.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Begins to trace its first thread, if that is permitted.
+    pub(crate) fn seize(&self) -> io::Result<Traced> {
+        let pid = Pid::from_raw(self.peer.pid.cast_signed()).ok_or(Errno::SRCH)?;
+        if !self.home.is_here() {
+            return Err(Errno::SRCH.into());
+        }
+        let traced = Traced::seize(pid)?;
+        // Its parent may have reaped it long ago, and its number be another's. One that lives now has its own.
+        if self.has_ended() { Err(Errno::SRCH.into()) } else { Ok(traced) }
+    }
+
+    /// Returns whether the process is dead. Without a pidfd nobody knows before it is given up.
+    pub(crate) fn has_ended(&self) -> bool {
+        let is_readable = |pidfd: &OwnedFd| {
+            let mut asked = [PollFd::new(pidfd, PollFlags::IN)];
+            poll(&mut asked, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
+        };
+        *self.given_up.borrow() || self.pidfd.as_ref().is_some_and(is_readable)
     }
 
     /// Sends SIGKILL if that is permitted. Otherwise its connections are closed later, and a well-behaved

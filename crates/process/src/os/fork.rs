@@ -40,15 +40,15 @@ extern "C" fn count() {
 /// A value of which each process has its own. A forked child creates another one, and never touches a value
 /// that its parent's threads may have left locked.
 #[derive(Debug)]
-pub(super) struct PerProcess<T>(AtomicPtr<(Home, T)>);
+pub(crate) struct PerProcess<T>(AtomicPtr<(Home, T)>);
 
 impl<T: Sync + 'static> PerProcess<T> {
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self(AtomicPtr::new(std::ptr::null_mut()))
     }
 
     /// Returns this process's value, which `make` creates if there is none yet. It is never dropped.
-    pub(super) fn get(&self, make: impl FnOnce() -> T) -> &'static T {
+    pub(crate) fn get(&self, make: impl FnOnce() -> T) -> &'static T {
         let here = Home::here();
         let found = self.0.load(Ordering::Acquire);
         // SAFETY: the pointer is null, or of a box that was leaked below and is never freed or changed.

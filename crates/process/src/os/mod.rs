@@ -25,6 +25,7 @@ pub(crate) mod signals;
 pub(crate) mod socket;
 pub(crate) mod spawn;
 pub(crate) mod spawners;
+pub(crate) mod trace;
 pub(crate) mod usage;
 mod wait;
 mod worker_cgroup;

@@ -1,8 +1,11 @@
 //! The coordinator's side of a worker's [page](procpool_protocol::page): created here, written by the worker,
 //! and read when the worker takes long or is dead. Checks everything that it reads.
 
+use crate::crash_record::snapshot;
 use procpool_memory::page::PageReader;
 use procpool_protocol::page::{BEGUN, ENDED, KEPT, LEN, MAGIC, MAGIC_AT, MARK, RECALLED, RING_LEN, places};
+use procpool_protocol::{Exit, crash_record};
+use procpool_stacks::Snapshot;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -11,9 +14,10 @@ use std::os::fd::{AsFd, BorrowedFd};
 pub(crate) struct Page(PageReader);
 
 impl Page {
-    /// Creates a page for this worker.
-    pub(crate) fn create(worker: &str) -> io::Result<Self> {
-        let page = PageReader::create(&format!("procpool-page {worker}"), LEN)?;
+    /// Creates a page for this worker, with room for the record of a crash if it may leave one.
+    pub(crate) fn create(worker: &str, records_crash: bool) -> io::Result<Self> {
+        let length = if records_crash { crash_record::PAGE_LEN } else { LEN };
+        let page = PageReader::create(&format!("procpool-page {worker}"), length)?;
         page.write(MAGIC_AT, MAGIC)?;
         Ok(Self(page))
     }
@@ -58,6 +62,11 @@ impl Page {
         }
         bytes
     }
+
+    /// Returns the state of the thread whose crash ended the worker, if the worker recorded it.
+    pub(crate) fn crash(&self, exit: Exit) -> Option<Snapshot> {
+        snapshot(exit, |at, bytes| self.0.read(at, bytes).ok())
+    }
 }
 
 impl AsFd for Page {
@@ -78,7 +87,7 @@ mod tests {
 
     #[test]
     fn what_was_ended_and_not_sent_is_found() {
-        let page = Page::create("fib-1").unwrap();
+        let page = Page::create("fib-1", false).unwrap();
         assert!(!page.is_kept() && page.begun() == 0 && page.unsent(0).is_empty());
         write(&page, MARK, &KEPT.to_le_bytes());
         write(&page, BEGUN, &7_u64.to_le_bytes());
@@ -93,7 +102,7 @@ mod tests {
 
     #[test]
     fn jobs_are_asked_back_from_one_that_has_begun_something() {
-        let page = Page::create("fib-1").unwrap();
+        let page = Page::create("fib-1", false).unwrap();
         assert_eq!((page.recall(1, 5), page.0.number(RECALLED).unwrap()), (None, 0));
         write(&page, BEGUN, &2_u64.to_le_bytes());
         assert_eq!((page.recall(1, 5), page.0.number(RECALLED).unwrap()), (Some(2), 5));
@@ -101,7 +110,7 @@ mod tests {
 
     #[test]
     fn nonsense_is_nothing() {
-        let page = Page::create("fib-1").unwrap();
+        let page = Page::create("fib-1", false).unwrap();
         for ended in [u64::MAX, RING_LEN + 1] {
             write(&page, ENDED, &ended.to_le_bytes());
             assert!(page.unsent(0).is_empty());

@@ -6,6 +6,7 @@ use super::group;
 use super::limits::Confinement;
 use super::oom_kills::{Group, OomKills, Watch};
 use super::orphans;
+use super::trace::Traced;
 use super::usage::Usage;
 use super::wait::{self, Patience, Reaped};
 use super::worker_cgroup::WorkerCgroup;
@@ -111,7 +112,22 @@ impl Process {
     /// Returns whether the process is stopped, for example by SIGSTOP: alive, but idle until it is continued.
     pub(crate) fn is_stopped(&self) -> bool {
         let fate = self.fate();
-        !fate.reaped && self.look(WaitIdOptions::STOPPED).is_ok_and(|found| found.is_some())
+        // One that is traced for a moment, for its stack, counts as trapped.
+        let is_stopped = |found: Option<WaitIdStatus>| found.is_some_and(|it| !it.trapped());
+        !fate.reaped && self.look(WaitIdOptions::STOPPED).is_ok_and(is_stopped)
+    }
+
+    /// Begins to trace its first thread.
+    pub(crate) fn seize(&self) -> io::Result<Traced> {
+        // Locked while its number is used. Afterwards the kernel knows which thread is meant.
+        let fate = self.fate();
+        if fate.reaped || !self.home.is_here() { Err(Errno::SRCH.into()) } else { Traced::seize(self.pid) }
+    }
+
+    /// Returns whether the process is dead. Its number is its own if it is not.
+    pub(crate) fn has_ended(&self) -> bool {
+        let fate = self.fate();
+        fate.reaped || !matches!(self.look(WaitIdOptions::EXITED), Ok(None))
     }
 
     /// Returns the process's resident memory, in bytes. Returns `None` once it is reaped, and 0 between its

@@ -1,5 +1,5 @@
-//! `wait4`, for which no safe wrapper exists. Only this call reports the resources that a dead child had
-//! used.
+//! `waitid` as the kernel has it, for which no safe wrapper exists: only this call reports the resources that a
+//! dead child had used, and only its end.
 #![allow(unsafe_code)]
 
 use procpool_protocol::{Exit, MemoryCount};
@@ -53,31 +53,37 @@ pub(crate) enum Patience {
 /// The peak of memory is the kernel's figure, which begins with this process's own: see
 /// [`Usage`](super::usage::Usage).
 pub(crate) fn reap(pid: Pid, patience: Patience) -> io::Result<Option<Reaped>> {
-    let options = if patience == Patience::Look { libc::WNOHANG } else { 0 };
-    let mut status = 0;
+    // wait4 would also take the stops of a child that this process traces, and report them as its end.
+    let options = libc::WEXITED | if patience == Patience::Look { libc::WNOHANG } else { 0 };
+    let pid = pid.as_raw_nonzero().get();
     loop {
+        // SAFETY: `siginfo_t` is plain numbers, for which all zeros are valid.
+        let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
         // SAFETY: `rusage` is plain numbers, for which all zeros are valid.
         let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
-        // SAFETY: both pointers are to live locals of the types that wait4 writes.
-        let reaped = unsafe { libc::wait4(pid.as_raw_nonzero().get(), &mut status, options, &mut usage) };
-        match reaped {
-            0 => return Ok(None),
-            -1 => {
-                let error = io::Error::last_os_error();
-                if error.kind() != io::ErrorKind::Interrupted {
-                    return Err(error);
-                }
+        // SAFETY: both pointers are to live locals of the types that the system call writes.
+        let reaped = unsafe {
+            libc::syscall(libc::SYS_waitid, libc::P_PID, pid, &raw mut info, options, &raw mut usage)
+        };
+        if reaped == -1 {
+            let error = io::Error::last_os_error();
+            if error.kind() != io::ErrorKind::Interrupted {
+                return Err(error);
             }
-            _ => return Ok(Some(describe(status, &usage))),
+            continue;
         }
+        // SAFETY: the call has succeeded, and filled in the members for a child or left all zero.
+        let child = unsafe { info.si_pid() };
+        // SAFETY: as above.
+        let status = unsafe { info.si_status() };
+        return Ok((child != 0).then(|| describe(info.si_code, status, &usage)));
     }
 }
 
-fn describe(status: libc::c_int, usage: &libc::rusage) -> Reaped {
-    let exit = if libc::WIFEXITED(status) {
-        Exit::Code(libc::WEXITSTATUS(status))
-    } else {
-        Exit::by_signal(libc::WTERMSIG(status), libc::WCOREDUMP(status))
+fn describe(code: libc::c_int, status: libc::c_int, usage: &libc::rusage) -> Reaped {
+    let exit = match code {
+        libc::CLD_EXITED => Exit::Code(status),
+        _ => Exit::by_signal(status, code == libc::CLD_DUMPED),
     };
     let kibibytes = u64::try_from(usage.ru_maxrss).unwrap_or(0);
     Reaped {

@@ -3,8 +3,10 @@
 use super::attached_process::AttachedProcess;
 use super::oom_kills::{Group, OomKills};
 use super::process::Process;
+use super::trace::Traced;
 use super::usage::Usage;
 use super::wait::Reaped;
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::Arc;
 use std::time::Instant;
@@ -36,6 +38,22 @@ impl WorkerProcess {
         match self {
             Self::Child(child) => child.is_stopped(),
             Self::Attached(attached) => attached.is_silent(),
+        }
+    }
+
+    /// Begins to trace its first thread, if the system permits that.
+    pub(crate) fn seize(&self) -> io::Result<Traced> {
+        match self {
+            Self::Child(child) => child.seize(),
+            Self::Attached(attached) => attached.seize(),
+        }
+    }
+
+    /// Returns whether it is dead, or must be treated as dead.
+    pub(crate) fn has_ended(&self) -> bool {
+        match self {
+            Self::Child(child) => child.has_ended(),
+            Self::Attached(attached) => attached.has_ended(),
         }
     }
 

@@ -105,10 +105,10 @@ impl Class {
         own_len + others.map(|at| len(at).min(own_len.max(1))).sum::<usize>()
     }
 
-    /// Returns the number of the oldest job.
-    pub(super) fn oldest(&self, jobs: &Slab<Job>) -> Option<u64> {
+    /// Returns the number and the slot of the oldest job.
+    pub(super) fn oldest(&self, jobs: &Slab<Job>) -> Option<(u64, u32)> {
         let both = [self.of_nobody.front(), self.of_tenants.front()];
-        both.into_iter().flatten().filter_map(|slot| Some(jobs.get(slot as usize)?.number)).min()
+        both.into_iter().flatten().filter_map(|slot| Some((jobs.get(slot as usize)?.number, slot))).min()
     }
 
     /// Adds the job in this slot behind the others of its lane, or before all others.

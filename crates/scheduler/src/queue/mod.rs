@@ -107,6 +107,11 @@ impl Queue {
         self.len
     }
 
+    /// Returns the number of waiting jobs of each priority, in the order of [`Priority`].
+    pub(crate) const fn by_priority(&self) -> [usize; 3] {
+        self.waiting
+    }
+
     /// Returns the total number of bytes of their payloads.
     pub(crate) const fn bytes(&self) -> usize {
         self.bytes
@@ -140,6 +145,12 @@ impl Queue {
     fn first_and_bytes(&self) -> Option<(JobId, usize)> {
         let job = self.jobs.get(self.slot_in_turn()? as usize)?;
         Some((job.id, job.bytes))
+    }
+
+    /// Returns the job that has waited longest.
+    pub(crate) fn oldest(&self) -> Option<JobId> {
+        let oldest = self.classes.iter().filter_map(|class| class.oldest(&self.jobs)).min();
+        oldest.and_then(|(_, slot)| self.jobs.get(slot as usize)).map(|job| job.id)
     }
 
     /// Adds a job behind those of the same priority and tenant.
@@ -194,7 +205,7 @@ impl Queue {
             return self.classes[highest].front();
         }
         let waiting =
-            self.classes.iter().filter_map(|class| Some((class.oldest(&self.jobs)?, class.front()?)));
+            self.classes.iter().filter_map(|class| Some((class.oldest(&self.jobs)?.0, class.front()?)));
         waiting.min().map(|(_, slot)| slot)
     }
 }

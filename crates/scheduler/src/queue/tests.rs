@@ -32,6 +32,20 @@ fn first_in_is_first_out() {
 }
 
 #[test]
+fn the_oldest_job_is_the_one_that_came_first_whatever_its_turn() {
+    let (mut queue, spots) = queue_of(0..3);
+    assert_eq!(Queue::new().oldest(), None);
+    let high = Share { priority: Priority::High, tenant: Some(Tenant(1)) };
+    queue.push_back(JobId(3), 1, high);
+    assert_eq!((queue.oldest(), queue.front()), (Some(JobId(0)), Some(JobId(3))));
+    spots.into_iter().for_each(|spot| queue.remove(spot));
+    assert_eq!(queue.oldest(), Some(JobId(3)));
+    queue.push_back(JobId(4), 1, Share::default());
+    queue.push_front(JobId(9), 1, Share::default());
+    assert_eq!(queue.oldest(), Some(JobId(9)), "it has waited before");
+}
+
+#[test]
 fn a_job_can_come_back_to_the_front() {
     let (mut queue, _) = queue_of(1..3);
     queue.push_front(JobId(0), 1, Share::default());

@@ -1,5 +1,7 @@
 //! The state of the pool, for those who show it. No decision depends on these methods.
 
+use std::time::Duration;
+
 use super::Scheduler;
 use super::orders::Mode;
 use super::shutdown::Life;
@@ -32,6 +34,11 @@ impl Scheduler {
         self.queue.len() + self.aside.len()
     }
 
+    /// Returns the oldest job of those that wait in the queue, and of those that wait aside.
+    pub fn oldest(&self) -> impl Iterator<Item = JobId> {
+        [self.queue.oldest(), self.aside.oldest()].into_iter().flatten()
+    }
+
     /// Returns the number of jobs that wait aside for a worker that has run none: their payloads have killed.
     #[must_use]
     pub fn set_apart(&self) -> usize {
@@ -54,6 +61,52 @@ impl Scheduler {
     /// that it was assigned and has not answered. A cancel or a deadline may have resolved that job already.
     pub fn workers(&self) -> impl Iterator<Item = (WorkerId, WorkerState, Option<JobId>)> + '_ {
         self.fleet.iter()
+    }
+
+    /// Returns the number of workers in this state. Takes constant time.
+    #[must_use]
+    pub const fn workers_in(&self, state: WorkerState) -> usize {
+        self.fleet.in_state(state)
+    }
+
+    /// Returns the number of workers that have been started and have not died.
+    #[must_use]
+    pub fn alive(&self) -> usize {
+        self.fleet.strength() + self.fleet.retiring()
+    }
+
+    /// Returns the number of workers gone whose end the pool had not asked for.
+    #[must_use]
+    pub fn unwanted_deaths(&self) -> u64 {
+        Cause::ALL.into_iter().filter(|cause| !cause.is_the_pools()).map(|cause| self.gone(cause)).sum()
+    }
+
+    /// Returns the number of waiting jobs of each priority, in the order of [`Priority`](crate::Priority).
+    #[must_use]
+    pub fn queued_by_priority(&self) -> [usize; 3] {
+        let aside = self.aside.by_priority();
+        let mut queued = self.queue.by_priority();
+        queued.iter_mut().zip(aside).for_each(|(queued, aside)| *queued += aside);
+        queued
+    }
+
+    /// Returns the time that a job which joins the queue now is likely to wait: those before it and half of the
+    /// running ones, at the mean run time of the latest jobs, divided among the workers. Zero while a worker is
+    /// idle, and until enough jobs have run.
+    #[must_use]
+    pub fn predicted_wait(&self) -> Duration {
+        if self.fleet.idle() > 0 {
+            return Duration::ZERO;
+        }
+        let mean = self.run_times.mean().unwrap_or_default();
+        let jobs = self.queued() as f64 + self.running() as f64 / 2.0;
+        mean.mul_f64(jobs / self.fleet.serving().max(1) as f64)
+    }
+
+    /// Returns the number of payloads that are in quarantine, as of `now`.
+    #[must_use]
+    pub fn condemned(&self, now: Time) -> usize {
+        self.quarantine.suspects(now).filter(|suspect| !suspect.is_run).count()
     }
 
     /// Returns the state of a worker with its job, and the time since which it has run that job or been idle.

@@ -17,6 +17,7 @@ impl Scheduler {
             Some(worker) if worker.phase() == Phase::Starting => {
                 worker.standing = Standing::Untried;
                 worker.takes_ahead = takes_ahead;
+                self.counters.ready += 1;
                 self.rest(id);
                 self.allot(id);
                 if self.rollout.is_canary(id) {

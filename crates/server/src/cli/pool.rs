@@ -1,8 +1,8 @@
 //! The arguments of `procpool pool`, `procpool worker`, `procpool config` and `procpool health`.
 
-use super::remote::{Output, Remote};
+use super::remote::{Form, Output, Remote};
 use crate::config::duration::Positive;
-use clap::{ArgGroup, Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 
 #[derive(Args, Debug)]
 pub(crate) struct PoolArgs {
@@ -78,7 +78,7 @@ pub(crate) struct WorkerArgs {
     #[command(flatten)]
     pub(crate) remote: Remote,
     #[command(flatten)]
-    pub(crate) output: Output,
+    pub(crate) output: WorkerOutput,
     #[command(subcommand)]
     pub(crate) command: WorkerCommand,
 }
@@ -87,10 +87,87 @@ pub(crate) struct WorkerArgs {
 pub(crate) enum WorkerCommand {
     /// List the workers of a pool, or of all.
     List(WorkersArgs),
+    /// Print what a worker wrote to standard output and error.
+    Logs(LogsArgs),
     /// Replace a worker once its job has ended.
     Retire(OneWorker),
     /// Kill a worker, and the job that it runs.
     Kill(OneWorker),
+    /// Show what a worker does now: the calls of its first thread, which runs the jobs.
+    Stack {
+        /// The worker's name, such as fib-3.
+        id: String,
+        /// Show all its threads.
+        #[arg(long)]
+        threads: bool,
+    },
+    /// Look at a worker 99 times a second, and print what it did.
+    #[command(after_help = PROFILE_HELP)]
+    Profile {
+        /// The worker's name, such as fib-3.
+        id: String,
+        /// Duration, 1 to 60.
+        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=60))]
+        seconds: u32,
+    },
+}
+
+const PROFILE_HELP: &str = "\
+-o folded is a line for each stack, for flamegraph tools. -o firefox is for
+https://profiler.firefox.com, which reads the file in your browser. -o svg is a
+picture.";
+
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct WorkerOutput {
+    /// Form of the answer.
+    #[arg(short, long, value_enum, default_value_t, global = true, value_name = "FORM")]
+    pub(crate) output: WorkerForm,
+}
+
+/// The form of an answer about workers. The last three are those of a profile.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum WorkerForm {
+    /// A table for people.
+    #[default]
+    Table,
+    /// The server's answer to the letter.
+    Json,
+    /// A line of JSON for each thing.
+    Jsonl,
+    /// Names and ids alone, one a line.
+    Name,
+    /// Of a profile: a line for each stack, with the number of its samples.
+    Folded,
+    /// Of a profile: for profiler.firefox.com.
+    Firefox,
+    /// Of a profile: a picture.
+    Svg,
+}
+
+impl WorkerForm {
+    /// Returns the form of an answer that is no profile.
+    pub(crate) fn form(self) -> Form {
+        match self {
+            Self::Table | Self::Folded | Self::Firefox | Self::Svg => Form::Table,
+            Self::Json => Form::Json,
+            Self::Jsonl => Form::Jsonl,
+            Self::Name => Form::Name,
+        }
+    }
+
+    /// Returns whether only a profile has this form.
+    pub(crate) fn is_of_profiles(self) -> bool {
+        matches!(self, Self::Folded | Self::Firefox | Self::Svg)
+    }
+
+    /// Returns the word by which the server knows the form of a profile.
+    pub(crate) fn of_profile(self) -> &'static str {
+        match self {
+            Self::Json | Self::Jsonl | Self::Firefox => "firefox",
+            Self::Svg => "svg",
+            Self::Table | Self::Name | Self::Folded => "folded",
+        }
+    }
 }
 
 #[derive(Args, Debug)]
@@ -121,6 +198,20 @@ pub(crate) struct WorkersArgs {
     /// Go on, and print a worker again whenever it changes.
     #[arg(short, long)]
     pub(crate) watch: bool,
+
+    /// Show memory and processor time, too.
+    #[arg(long, conflicts_with = "watch")]
+    pub(crate) usage: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct LogsArgs {
+    /// The worker's name, such as fib-3.
+    pub(crate) id: String,
+
+    /// Go on until the worker has died.
+    #[arg(short, long)]
+    pub(crate) follow: bool,
 }
 
 #[derive(Args, Debug)]
@@ -188,6 +279,24 @@ mod tests {
         let Ok(Command::Worker(args)) = parse("procpool worker list -w") else { panic!() };
         let WorkerCommand::List(list) = args.command else { panic!() };
         assert_eq!((list.pool, list.watch), (None, true));
+        let Ok(Command::Worker(args)) = parse("procpool worker logs fib-3 -f") else { panic!() };
+        assert!(matches!(args.command, WorkerCommand::Logs(LogsArgs { follow: true, .. })));
         assert!(parse("procpool worker kill").unwrap_err().contains("<ID>"));
+    }
+    #[test]
+    fn a_profile_has_forms_of_its_own() {
+        let Ok(Command::Worker(args)) = parse("procpool worker profile fib-1 --seconds 3 -o svg") else {
+            panic!()
+        };
+        assert!(matches!(args.command, WorkerCommand::Profile { seconds: 3, .. }));
+        assert_eq!((args.output.output.of_profile(), args.output.output.form()), ("svg", Form::Table));
+        let Ok(Command::Worker(args)) = parse("procpool worker stack fib-1 --threads -o json") else {
+            panic!()
+        };
+        assert!(matches!(args.command, WorkerCommand::Stack { threads: true, .. }));
+        assert_eq!(args.output.output.form(), Form::Json);
+        for seconds in ["0", "61", "1.5"] {
+            assert!(parse(&format!("procpool worker profile fib-1 --seconds {seconds}")).is_err());
+        }
     }
 }

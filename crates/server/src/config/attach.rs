@@ -51,6 +51,7 @@ fn of_spawned_workers(table: &PoolTable) -> Option<&'static str> {
         ("idle_timeout", table.idle_timeout.is_some()),
         ("process_per_job", table.process_per_job.is_some()),
         ("fork", table.fork.is_some()),
+        ("crash_stacks", table.crash_stacks.is_some()),
         ("recycle_jobs", table.recycle_jobs.is_some()),
         ("recycle_lifetime", table.recycle_lifetime.is_some()),
         ("recycle_memory", table.recycle_memory.is_some()),

@@ -42,6 +42,7 @@ pub(super) struct ServerTable {
     pub(super) uncapped_peers: Option<Vec<IpAddr>>,
     pub(super) max_streams: Option<NonZeroU32>,
     pub(super) max_event_streams: Option<NonZeroUsize>,
+    pub(super) access_log: Option<bool>,
     pub(super) max_live_answers: Option<NonZeroUsize>,
     pub(super) batch_window: Option<NonZeroUsize>,
     pub(super) batch_bytes: Option<Size>,
@@ -53,6 +54,8 @@ pub(super) struct ServerTable {
     pub(super) tls: Option<TlsTable>,
     pub(super) attach_dir: Option<PathBuf>,
     pub(super) on_disconnect: Option<Disconnect>,
+    pub(super) max_deaths: Option<usize>,
+    pub(super) max_death_bytes: Option<Size>,
 }
 
 /// `[jobs]`.
@@ -90,6 +93,7 @@ pub(super) struct PoolTable {
     pub(super) run_timeout: Option<Bound>,
     pub(super) max_timeout: Option<Bound>,
     pub(super) grace: Option<Span>,
+    pub(super) stack_at_deadline: Option<bool>,
     pub(super) stop_timeout: Option<Span>,
     pub(super) start_timeout: Option<Span>,
     pub(super) max_payload: Option<Size>,
@@ -100,6 +104,7 @@ pub(super) struct PoolTable {
     pub(super) idle_timeout: Option<Bound>,
     pub(super) process_per_job: Option<bool>,
     pub(super) fork: Option<bool>,
+    pub(super) crash_stacks: Option<bool>,
     pub(super) recycle_jobs: Option<u64>,
     pub(super) recycle_lifetime: Option<Span>,
     pub(super) recycle_memory: Option<Size>,

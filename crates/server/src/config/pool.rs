@@ -8,6 +8,7 @@ use super::file::PoolTable;
 use super::lost;
 use super::node;
 use super::place::{Place, Source};
+use crate::names;
 use procpool_coordinator::{
     Executable, InvalidLimits, PoolConfig, PoolLimits, Supervision, WorkerLimits, absolute,
 };
@@ -44,9 +45,11 @@ struct Origin {
 impl PoolSpec {
     /// Returns a pool of the built-in configuration.
     pub(super) fn built_in(name: &str) -> Self {
+        let mut limits = PoolLimits::default();
+        limits.stack_at_deadline = true;
         Self {
             name: name.into(),
-            limits: PoolLimits::default(),
+            limits,
             source: WorkersFrom::Command(Command::program(&format!("procpool-{name}"))),
             job: None,
             inherit_env: Vec::new(),
@@ -120,6 +123,7 @@ impl PoolSpec {
         config.env = self.env.clone();
         config.current_dir = self.directory()?;
         config.save_failed_jobs = self.place_for_jobs();
+        config.names = Some(names::of_calls());
         Ok(config)
     }
 
@@ -227,6 +231,8 @@ fn limits(table: &PoolTable) -> Result<PoolLimits, (&'static str, Mistake)> {
     limits.max_timeout = max_timeout.or(limits.max_timeout);
     limits.admission = table.admission.unwrap_or(limits.admission);
     limits.grace = table.grace.map_or(limits.grace, |span| span.0);
+    // A program that has a pool decides whether its callers wait for a stack. Whoever calls a server sees nothing else.
+    limits.stack_at_deadline = table.stack_at_deadline.unwrap_or(true);
     limits.stop_timeout = table.stop_timeout.map_or(limits.stop_timeout, |span| span.0);
     limits.start_timeout = table.start_timeout.map_or(limits.start_timeout, |span| span.0);
     limits.max_attempts = table.max_attempts.unwrap_or(limits.max_attempts);
@@ -262,6 +268,7 @@ fn supervision(table: &PoolTable, mut rules: Supervision) -> Supervision {
     rules.idle_timeout = table.idle_timeout.map_or(rules.idle_timeout, |bound| bound.0);
     rules.process_per_job = table.process_per_job.unwrap_or(rules.process_per_job);
     rules.fork = table.fork.unwrap_or(rules.fork);
+    rules.crash_stacks = table.crash_stacks.unwrap_or(rules.crash_stacks);
     rules.recycle_jobs = table.recycle_jobs;
     rules.recycle_lifetime = table.recycle_lifetime.map(|span| span.0);
     rules.recycle_memory = table.recycle_memory.map(|size| size.0);

@@ -7,6 +7,7 @@ use super::orders::{self, Orders};
 use super::place::Place;
 use super::tls::TlsFiles;
 use super::tokens::TokensFile;
+use procpool_coordinator::DeathLimits;
 use procpool_frontend::HttpConfig;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -38,6 +39,8 @@ pub(crate) struct ServerConfig {
     trusts_socket: bool,
     /// Whether everybody may use a server that other machines reach.
     allow_anonymous: bool,
+    /// How many deaths of workers are remembered.
+    pub(crate) deaths: DeathLimits,
     /// The limits of a client. The caller that stops the server passes the drain limit itself.
     pub(crate) http: HttpConfig,
 }
@@ -75,7 +78,12 @@ impl ServerConfig {
         http.batch_bytes = batch_bytes.unwrap_or(http.batch_bytes);
         http.allowed_hosts = table.allowed_hosts.unwrap_or_default();
         http.max_event_streams = table.max_event_streams.map_or(http.max_event_streams, usize::from);
+        http.access_log = table.access_log.unwrap_or_default();
         http.on_disconnect = table.on_disconnect.map_or(http.on_disconnect, Into::into);
+        let mut deaths = DeathLimits::default();
+        deaths.records = table.max_deaths.unwrap_or(deaths.records);
+        let bytes = table.max_death_bytes.and_then(|size| usize::try_from(size.0).ok());
+        deaths.bytes = bytes.unwrap_or(deaths.bytes);
         let has_tokens = table.tokens.is_some() || table.orders_token_file.is_some();
         let trusts_socket =
             table.tokens.is_some() && table.orders.is_none() && table.orders_token_file.is_none();
@@ -90,6 +98,7 @@ impl ServerConfig {
             allow_anonymous: table.allow_anonymous.unwrap_or_default(),
             listen: table.listen.unwrap_or(Listen::Tcp(DEFAULT_LISTEN)),
             drain_limit: table.drain_limit.map_or(DEFAULT_DRAIN_LIMIT, |limit| limit.0),
+            deaths,
             http,
         }
     }

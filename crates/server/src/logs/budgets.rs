@@ -39,6 +39,8 @@ fn budget(Source { target, level }: Source) -> Option<Budget> {
     let is_of_worker = target.starts_with("procpool::");
     let is_ours = target.starts_with("procpool_");
     match level {
+        // A user who turns the access log on wants all of it. It is one line a request.
+        _ if target == "procpool::access" => None,
         // A user who asks for these wants all of them.
         Level::DEBUG | Level::TRACE if !is_of_worker => None,
         Level::ERROR if is_ours => None,

@@ -5,6 +5,7 @@
 //! many lines were left out because their source had no budget for them.
 
 use super::limit::Limits;
+use super::{LogFormat, json};
 use std::io::{self, Write, stderr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -43,20 +44,20 @@ pub(crate) struct Flush {
 }
 
 /// Starts the thread.
-pub(super) fn start(limits: Limits) -> io::Result<(Lossy, Flush)> {
+pub(super) fn start(limits: Limits, format: LogFormat) -> io::Result<(Lossy, Flush)> {
     let (thread, waiting) = sync_channel(WAITING);
     let lost = Arc::<AtomicU64>::default();
     let writer = Lossy { thread: thread.clone(), lost: lost.clone() };
     let (ending, ended) = sync_channel(0);
     std::thread::Builder::new().name("logs".into()).spawn(move || {
-        write(&waiting, &lost, &limits);
+        write(&waiting, &lost, &limits, format);
         drop(ending);
     })?;
     Ok((writer, Flush { thread, ended }))
 }
 
 /// Writes until it is told that this is the end.
-fn write(messages: &Receiver<Message>, lost: &AtomicU64, limits: &Limits) {
+fn write(messages: &Receiver<Message>, lost: &AtomicU64, limits: &Limits, format: LogFormat) {
     loop {
         let message = match limits.due_in() {
             Some(soon) => messages.recv_timeout(soon),
@@ -67,19 +68,22 @@ fn write(messages: &Receiver<Message>, lost: &AtomicU64, limits: &Limits) {
             Ok(Message::Line(line)) => drop(stderr().write_all(&line)),
             Ok(Message::LeavesOut) | Err(RecvTimeoutError::Timeout) => {}
             Ok(Message::End) | Err(RecvTimeoutError::Disconnected) => {
-                return limits.rest().iter().for_each(tell);
+                return limits.rest().iter().for_each(|it| tell(it, format));
             }
         }
         let lost = lost.swap(0, Ordering::Relaxed);
         if lost > 0 {
-            tell(format_args!("({lost} lines of log were dropped: they were read too slowly)"));
+            tell(format_args!("({lost} lines of log were dropped: they were read too slowly)"), format);
         }
-        limits.due().iter().for_each(tell);
+        limits.due().iter().for_each(|it| tell(it, format));
     }
 }
 
-fn tell(what: impl std::fmt::Display) {
-    let _ = writeln!(stderr(), "{what}");
+fn tell(what: impl std::fmt::Display, format: LogFormat) {
+    let _ = match format {
+        LogFormat::Text => writeln!(stderr(), "{what}"),
+        LogFormat::Json => writeln!(stderr(), "{}", json::notice(&what.to_string())),
+    };
 }
 
 impl Lossy {

@@ -4,20 +4,33 @@
 
 mod budgets;
 mod fields;
+mod json;
 mod limit;
 mod lossy;
 
 pub(crate) use lossy::Flush;
 
+use clap::ValueEnum;
 use fields::Printable;
+use json::Json;
 use limit::{Limit, Limits};
 use std::io::{IsTerminal, stderr};
 use tracing_subscriber::filter::ParseError;
-use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, fmt, registry};
 
 const VARIABLE: &str = "RUST_LOG";
+
+/// How lines are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line, for programs.
+    Json,
+}
 
 /// Logging cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -42,15 +55,19 @@ pub(crate) enum LogError {
 
 /// Logs from here on; what is returned, dropped, writes what is left. `quiet` leaves warnings out where
 /// nobody asks for them.
-pub(crate) fn start(verbose: u8, quiet: bool) -> Result<Flush, LogError> {
+pub(crate) fn start(verbose: u8, quiet: bool, format: LogFormat) -> Result<Flush, LogError> {
     let colours = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let filter = filter(verbose, quiet)?;
     let limits = Limits::default();
-    let (writer, flush) = lossy::start(limits.clone()).map_err(LogError::Thread)?;
+    let (writer, flush) = lossy::start(limits.clone(), format).map_err(LogError::Thread)?;
     let thread = writer.clone();
     let lines = fmt::layer().with_ansi(colours).with_writer(writer).log_internal_errors(false);
+    let lines = match format {
+        LogFormat::Text => lines.fmt_fields(Printable).boxed(),
+        LogFormat::Json => lines.event_format(Json).boxed(),
+    };
     let limit = Limit { limits, begins: move || thread.leaves_out() };
-    registry().with(lines.fmt_fields(Printable)).with(limit).with(filter).init();
+    registry().with(lines).with(limit).with(filter).init();
     Ok(flush)
 }
 
@@ -71,7 +88,7 @@ fn filter(verbose: u8, quiet: bool) -> Result<EnvFilter, LogError> {
 fn directives(verbose: u8, quiet: bool) -> &'static str {
     match verbose {
         0 if quiet => "error",
-        0 => "warn,h2=error,hyper=error,procpool::audit=info",
+        0 => "warn,h2=error,hyper=error,procpool::access=info,procpool::audit=info",
         1 => {
             "warn,h2=error,hyper=error,procpool=info,procpool_server=info,procpool_coordinator=info,\
              procpool_process=info,procpool_frontend=info"

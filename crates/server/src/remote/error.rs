@@ -25,6 +25,9 @@ pub(crate) enum RemoteError {
         /// How the command ends.
         ending: Ending,
     },
+    /// Only a profile has this form.
+    #[error("`-o folded`, `-o firefox` and `-o svg` are forms of `procpool worker profile`")]
+    FormOfProfiles,
     /// The environment names no server.
     #[error("failed to read PROCPOOL_SERVER: {0}")]
     Address(InvalidAddress),

@@ -1,9 +1,11 @@
 //! The commands against a running server. Each sends requests of `procpool-client`, and prints their answers.
 
 mod batch;
+mod deaths;
 mod error;
 mod input;
 mod job;
+mod logs;
 mod pool;
 mod progress;
 mod report;
@@ -15,6 +17,7 @@ mod watch;
 mod worker;
 
 pub(crate) use batch::batch;
+pub(crate) use deaths::deaths;
 pub(crate) use error::RemoteError;
 pub(crate) use job::job;
 pub(crate) use pool::{config, health, pool};

@@ -5,9 +5,11 @@ use super::{RemoteError, server};
 use crate::cli::pool::{WorkerArgs, WorkerCommand, WorkersArgs};
 use crate::cli::remote::Form;
 use procpool_client::pools::{self, Farewell};
+use procpool_client::stacks::{self, Stack};
 use procpool_client::table::{Table, word};
 use procpool_client::view::{Pools, Worker, WorkerList};
 use procpool_client::{Answer, Client, Ending, age};
+use procpool_protocol::printable::printable_lines;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -19,15 +21,30 @@ const HEADING: [&str; 8] = ["ID", "PID", "STATE", "JOB", "DONE", "UPTIME", "GENE
 /// Runs the command.
 pub(crate) async fn worker(args: WorkerArgs) -> Result<Ending, RemoteError> {
     let mut client = server::client(&args.remote)?;
-    let screen = Screen::new(args.output.output);
+    let form = args.output.output;
+    let screen = Screen::new(form.form());
+    if form.is_of_profiles() && !matches!(args.command, WorkerCommand::Profile { .. }) {
+        return Err(RemoteError::FormOfProfiles);
+    }
     match args.command {
         WorkerCommand::List(args) if args.watch => watch(&mut client, screen, &args).await?,
         WorkerCommand::List(args) => list(&mut client, screen, &args).await?,
+        WorkerCommand::Logs(args) => super::logs::logs(&mut client, screen, &args).await?,
         WorkerCommand::Retire(args) => {
             send_away(&mut client, screen, &args.id, Farewell::Retire, "retires").await?;
         }
         WorkerCommand::Kill(args) => {
             send_away(&mut client, screen, &args.id, Farewell::Kill, "killed").await?;
+        }
+        WorkerCommand::Stack { id, threads } => {
+            let answer = client.fetch(stacks::stack(&id, threads)).await?;
+            let stack: Stack = answer.json().map_err(|error| client.unreadable(error))?;
+            // Its words are a worker's.
+            screen.one(&answer.body, &id, || printable_lines(&stack.text()))?;
+        }
+        WorkerCommand::Profile { id, seconds } => {
+            let answer = client.fetch(stacks::profile(&id, seconds, form.of_profile())).await?;
+            screen.bytes(&answer.body)?;
         }
     }
     Ok(Ending::Done)
@@ -47,7 +64,7 @@ async fn send_away(
 async fn list(client: &mut Client, screen: Screen, args: &WorkersArgs) -> Result<(), RemoteError> {
     let mut all = Vec::new();
     for pool in named(client, args).await? {
-        let (answer, workers) = look(client, &pool).await?;
+        let (answer, workers) = look(client, &pool, args.usage).await?;
         if screen.form == Form::Table {
             all.extend(workers);
         } else {
@@ -55,7 +72,11 @@ async fn list(client: &mut Client, screen: Screen, args: &WorkersArgs) -> Result
             screen.list(&answer.body, "workers", names, || table(&workers))?;
         }
     }
-    if screen.form == Form::Table { screen.table(&table(&all), true) } else { Ok(()) }
+    match (screen.form, args.usage) {
+        (Form::Table, true) => screen.table(&usage_table(&all), true),
+        (Form::Table, false) => screen.table(&table(&all), true),
+        _ => Ok(()),
+    }
 }
 
 /// Returns the pool that is named, or all that there are.
@@ -67,8 +88,8 @@ async fn named(client: &mut Client, args: &WorkersArgs) -> Result<Vec<String>, R
     Ok(pools.into_iter().map(|pool| pool.name).collect())
 }
 
-async fn look(client: &mut Client, pool: &str) -> Result<(Answer, Vec<Worker>), RemoteError> {
-    let answer = client.fetch(pools::workers(pool)).await?;
+async fn look(client: &mut Client, pool: &str, usage: bool) -> Result<(Answer, Vec<Worker>), RemoteError> {
+    let answer = client.fetch(pools::workers(pool, usage)).await?;
     let WorkerList { workers, .. } = answer.json().map_err(|error| client.unreadable(error))?;
     Ok((answer, workers))
 }
@@ -79,7 +100,7 @@ async fn watch(client: &mut Client, screen: Screen, args: &WorkersArgs) -> Resul
     loop {
         let mut now = Vec::new();
         for pool in named(client, args).await? {
-            now.extend(look(client, &pool).await?.1);
+            now.extend(look(client, &pool, false).await?.1);
         }
         let changed = changes(&mut seen, now);
         match screen.form {
@@ -138,6 +159,25 @@ fn table(workers: &[Worker]) -> Table<8> {
     table
 }
 
+fn usage_table(workers: &[Worker]) -> Table<7> {
+    let mut table = Table::new(["ID", "PID", "STATE", "JOB", "UPTIME", "MEMORY", "CPU"]);
+    for worker in workers {
+        let memory =
+            worker.resident_bytes.map(|bytes| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20)));
+        let cpu = worker.cpu_ms.map(|millis| age::of_run(millis.saturating_mul(1000)));
+        table.row([
+            (&worker.id).into(),
+            worker.pid.map(|pid| pid.to_string()).unwrap_or_default().into(),
+            word(&worker.state),
+            worker.job.as_deref().unwrap_or_default().into(),
+            age::short(Duration::from_millis(worker.uptime_ms)).into(),
+            memory.unwrap_or_default().into(),
+            cpu.unwrap_or_default().into(),
+        ]);
+    }
+    table
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,6 +197,20 @@ mod tests {
             "ID      PID     STATE      JOB    DONE   UPTIME   GENERATION   BUILD\n\
              fib-1   22222   busy       a2aa   7      1m1s     0            0.1.0\n\
              fib-2   -       starting   -      0      0s       0            -\n"
+        );
+    }
+
+    #[test]
+    fn memory_and_processor_time_are_columns_for_who_asks() {
+        let workers = workers(
+            r#"{"workers":[{"id":"fib-1","pid":7,"state":"idle","uptime_ms":1000,"resident_bytes":4165632,
+                "cpu_ms":1500},{"id":"fib-2","state":"starting"}]}"#,
+        );
+        assert_eq!(
+            usage_table(&workers).render(true, false),
+            "ID      PID   STATE      JOB   UPTIME   MEMORY    CPU\n\
+             fib-1   7     idle       -     1s       4.0 MiB   1.5s\n\
+             fib-2   -     starting   -     0s       -         -\n"
         );
     }
 

@@ -47,7 +47,7 @@ const Status = Object.freeze({
 });
 
 /** Tags of the extras of `Job`. */
-const JobExtra = Object.freeze({ TRACEPARENT: 1, USAGE: 2, BATCH: 4 });
+const JobExtra = Object.freeze({ TRACEPARENT: 1, USAGE: 2, BATCH: 4, TRACESTATE: 5 });
 
 /** Tags of the extras of `Done`. */
 const DoneExtra = Object.freeze({ CONTENT_TYPE: 1, CPU_TIME: 2, PEAK_MEMORY: 3, DROPPED_CHUNKS: 4 });

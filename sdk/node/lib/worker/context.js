@@ -66,6 +66,10 @@ class Context {
     return this.#job.extras.get(JobExtra.TRACEPARENT)?.toString();
   }
 
+  get tracestate() {
+    return this.#job.extras.get(JobExtra.TRACESTATE)?.toString();
+  }
+
   get remaining() {
     return this.#deadline - performance.now();
   }

@@ -187,7 +187,7 @@ mod tests {
     async fn a_deadline_counts_from_the_first_offer_and_its_error_names_the_limit_that_was_asked_for() {
         let (limits, config) = (PoolLimits::default(), Config { queue_bytes: 100, ..Config::default() });
         let (spawns, _starts) = mpsc::unbounded_channel();
-        let core = Core::new(recipe(), limits, Scheduler::new(config, 1).unwrap(), spawns, None);
+        let core = Core::new(recipe(), limits, Scheduler::new(config, 1).unwrap(), spawns, None, None);
         let leaves = core.submit(job(90)).unwrap();
         let theirs = core.clone();
         let patient = tokio::spawn(async move { theirs.submit_patiently(job(50)).await });
@@ -214,7 +214,7 @@ mod tests {
     async fn a_caller_that_is_woken_and_not_polled_keeps_nobody_from_a_free_slot() {
         let (limits, config) = (PoolLimits::default(), Config { queue_bytes: 100, ..Config::default() });
         let (spawns, _starts) = mpsc::unbounded_channel();
-        let core = Core::new(recipe(), limits, Scheduler::new(config, 1).unwrap(), spawns, None);
+        let core = Core::new(recipe(), limits, Scheduler::new(config, 1).unwrap(), spawns, None, None);
         let leaves = core.submit(job(90)).unwrap();
         let [mut unread, mut other] = [50, 20].map(|bytes| Box::pin(core.submit_patiently(job(bytes))));
         assert!(poll_once(&mut unread).is_pending() && poll_once(&mut other).is_pending());
@@ -228,7 +228,7 @@ mod tests {
     async fn callers_that_are_woken_and_not_polled_lose_their_turn_after_a_moment() {
         let (limits, config) = (PoolLimits::default(), Config { queue_bytes: 100, ..Config::default() });
         let (spawns, _starts) = mpsc::unbounded_channel();
-        let core = Core::new(recipe(), limits, Scheduler::new(config, 1).unwrap(), spawns, None);
+        let core = Core::new(recipe(), limits, Scheduler::new(config, 1).unwrap(), spawns, None, None);
         let leaves = core.submit(job(90)).unwrap();
         let mut unread = [50, 40, 30, 20, 20].map(|bytes| Box::pin(core.submit_patiently(job(bytes))));
         let mut other = Box::pin(core.submit_patiently(job(20)));
@@ -241,7 +241,7 @@ mod tests {
     async fn the_time_for_which_a_patient_submitter_waits_is_no_part_of_its_jobs_timeout() {
         let (limits, config) = (PoolLimits::default(), Config { queue_bytes: 100, ..Config::default() });
         let (spawns, _starts) = mpsc::unbounded_channel();
-        let core = Core::new(recipe(), limits, Scheduler::new(config, 1).unwrap(), spawns, None);
+        let core = Core::new(recipe(), limits, Scheduler::new(config, 1).unwrap(), spawns, None, None);
         let leaves = core.submit(job(90)).unwrap();
         let hasty = || NewJob { limits: JobLimits::new().timeout(Duration::from_nanos(1)), ..job(50) };
         let refused = core.submit_patiently(hasty()).await.unwrap_err();
@@ -258,7 +258,7 @@ mod tests {
         let (limits, config) = (PoolLimits::default(), Config { queue_bytes: 100, ..Config::default() });
         let (spawns, _starts) = mpsc::unbounded_channel();
         let scheduler = Scheduler::new(config, 1).unwrap();
-        let core = runtime.block_on(async { Core::new(recipe(), limits, scheduler, spawns, None) });
+        let core = runtime.block_on(async { Core::new(recipe(), limits, scheduler, spawns, None, None) });
         let _takes = core.submit(job(90)).unwrap();
         let [mut first, mut last] = [50, 20].map(|bytes| Box::pin(core.submit_patiently(job(bytes))));
         assert!(poll_once(&mut first).is_pending() && poll_once(&mut last).is_pending());
@@ -275,7 +275,7 @@ mod tests {
     async fn room_that_is_too_small_for_the_first_caller_is_given_to_one_that_fits() {
         let (limits, config) = (PoolLimits::default(), Config { queue_bytes: 100, ..Config::default() });
         let (spawns, _starts) = mpsc::unbounded_channel();
-        let core = Core::new(recipe(), limits, Scheduler::new(config, 1).unwrap(), spawns, None);
+        let core = Core::new(recipe(), limits, Scheduler::new(config, 1).unwrap(), spawns, None, None);
         let _waits = core.submit(job(60)).unwrap();
         let leaves = core.submit(job(30)).unwrap();
         let (large, small, other) =

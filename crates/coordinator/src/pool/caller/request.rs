@@ -9,7 +9,7 @@ use crate::pool::state::open_job::NewJob;
 use crate::regions;
 use procpool_protocol::engine::{ClientName, JobLimits, Priority};
 use procpool_protocol::outcome::{Refusal, Refused};
-use procpool_protocol::{Encoding, Job, JobError, Payload};
+use procpool_protocol::{Encoding, Job, JobError, Payload, TraceContext};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +35,7 @@ pub struct JobRequest<J: Job> {
     client: Option<ClientName>,
     priority: Priority,
     tenant: Option<ClientName>,
+    trace: Option<Arc<TraceContext>>,
     reports_usage: bool,
 }
 
@@ -54,6 +55,7 @@ impl<J: Job> JobRequest<J> {
             client: None,
             priority: Priority::Normal,
             tenant: None,
+            trace: None,
             reports_usage: false,
         }
     }
@@ -98,6 +100,12 @@ impl<J: Job> JobRequest<J> {
     /// ```
     pub fn priority(mut self, priority: Priority) -> Self {
         self.priority = priority;
+        self
+    }
+
+    /// Says which trace the job belongs to. Its worker is told of it, and its lines of log carry the trace's id.
+    pub fn trace(mut self, trace: TraceContext) -> Self {
+        self.trace = Some(Arc::new(trace));
         self
     }
 
@@ -190,10 +198,10 @@ impl<J: Job> JobRequest<J> {
     }
 
     fn encode(self, events: Option<Arc<Events>>) -> Result<(RawPool, NewJob), Refused> {
-        let Self { pool, input, limits, idempotent, client, priority, tenant, reports_usage } = self;
+        let Self { pool, input, limits, idempotent, client, priority, tenant, trace, reports_usage } = self;
         let (input, encoding) = pool.encoded::<J>(&input)?;
         let mut job = pool.new_job(input, encoding, limits, idempotent, events);
-        job = NewJob { client, priority, tenant, reports_usage, ..job };
+        job = NewJob { client, priority, tenant, trace, reports_usage, ..job };
         Ok((pool, job))
     }
 }

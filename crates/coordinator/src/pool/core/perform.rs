@@ -4,6 +4,7 @@ use super::Core;
 use crate::pool::state::context::EventContext;
 use crate::pool::state::effects::Effects;
 use crate::pool::state::fingerprint::{Fingerprints, QUICK};
+use crate::recorder::FailedJob;
 use procpool_protocol::Payload;
 use procpool_scheduler::{Event, JobId as Key};
 
@@ -51,6 +52,9 @@ impl Core {
         for kill_switch in effects.kill.drain(..) {
             kill_switch.kill();
         }
+        for look in effects.looks.drain(..) {
+            self.kill_after(look);
+        }
         for lines in effects.flush_jobs.drain(..) {
             lines.flush_jobs();
         }
@@ -63,14 +67,21 @@ impl Core {
         for events in effects.stirred.drain(..) {
             events.stir();
         }
+        // Here and not where it is answered: its caller may be gone.
+        for job in effects.given_back.drain(..) {
+            tracing::debug!(%job, "given back");
+        }
         for (caller, finished) in effects.outcomes.drain(..) {
             self.untaken.send(caller, finished);
         }
         for failed in effects.failed.drain(..) {
-            match &self.recorder {
-                Some(recorder) => recorder.save(failed),
-                None => failed.outcome.tell(None),
-            }
+            self.save(failed);
+        }
+        for withheld in effects.withheld.drain(..) {
+            self.withhold(withheld);
+        }
+        for withheld in effects.released.drain(..) {
+            withheld.deliver(self, None);
         }
         for events in effects.ended.drain(..) {
             events.end();
@@ -85,6 +96,7 @@ impl Core {
         }
         for reloaded in effects.reloaded.drain(..) {
             reloaded.log(&self.name);
+            self.news.tell(|| reloaded.news());
             reloaded.tell();
         }
         if std::mem::take(&mut effects.rearm) {
@@ -95,6 +107,14 @@ impl Core {
         }
         if effects.drained {
             self.end();
+        }
+    }
+
+    /// Saves a job, and tells its outcome after that.
+    pub(crate) fn save(&self, failed: FailedJob) {
+        match &self.recorder {
+            Some(recorder) => recorder.save(failed),
+            None => failed.outcome.tell(None),
         }
     }
 }

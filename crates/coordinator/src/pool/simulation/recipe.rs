@@ -27,6 +27,7 @@ pub(crate) fn recipe() -> Recipe {
         env: Vec::new(),
         current_dir: None,
         sends_ahead: true,
+        crash_stacks: false,
         limits: limits.worker,
         mode: Mode::Jobs,
         job: None,

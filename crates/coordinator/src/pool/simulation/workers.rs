@@ -166,7 +166,8 @@ impl Run {
         let begun = if self.has(Bug::TakesTheUnbegunForBegun) { u64::MAX } else { fake.begun };
         let report = ExitReport::new("simulated", 1, Exit::Code(1));
         let first = self.state.slots.get(&worker).and_then(|slot| slot.held.front()).map(|held| held.job);
-        let ending = Ending { report, last_frames, unread: false, begun: Some(begun), was_killed: false };
+        let (begun, crash) = (Some(begun), None);
+        let ending = Ending { report, last_frames, unread: false, begun, was_killed: false, crash };
         let death = if from_outside { Death::Killed } else { Death::Own };
         let Some(mut found) = Found::of(&mut self.state, worker, ending, death, true) else {
             return Err("peace: a worker without a slot".into());

@@ -8,13 +8,14 @@ use super::recall::Recall;
 use super::refusal;
 use super::slot::{Decided, WorkerSlot};
 use super::stage::{is_unbegun, public};
+use crate::pool::stacks::{LastLook, Outcome, Withheld};
 use crate::recorder::{self, FailedJob, PendingOutcome};
 use procpool_protocol::arena::Direction;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::limits::CHUNK_CREDIT;
 use procpool_protocol::message::Job;
 use procpool_protocol::{JobError, Stage};
-use procpool_scheduler::{Action, JobId as Key, Refusal as SchedulerRefusal, Time, Verdict, WorkerId};
+use procpool_scheduler::{Action, Cause, JobId as Key, Refusal as SchedulerRefusal, Time, Verdict, WorkerId};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -48,9 +49,9 @@ impl State {
             Action::Refuse { .. } => {}
             Action::Start { worker, generation } => {
                 let number = self.numbers.fetch_add(1, Ordering::Relaxed);
-                let name = format!("{}-{number}", self.pool);
-                let mut slot = WorkerSlot::new(name, now, generation, self.shares).keeping(self.history);
-                (slot.number, slot.place) = (number, self.places.take());
+                let mut slot =
+                    WorkerSlot::new(&self.pool, number, now, generation, self.shares).keeping(self.history);
+                slot.place = self.places.take();
                 self.slots.insert(worker, slot);
                 effects.spawn.extend(self.makes.recipe(generation).map(|recipe| (worker, recipe)));
             }
@@ -72,13 +73,10 @@ impl State {
             Action::Retire { worker } => {
                 self.control(worker, effects, |_| Some(Frame::new(Kind::Shutdown, 0, "")));
             }
-            Action::Kill { worker, .. } => {
-                // Once the scheduler asked for a kill it gives that worker nothing more, so that a kill
-                // performed later hits no other job.
-                effects.kill.extend(self.slots.get(&worker).map(|slot| slot.kill_switch.clone()));
-            }
+            Action::Kill { worker, .. } => self.kill(worker, effects),
             Action::Reloaded { generation, end } => {
                 let (current, reason) = (self.scheduler.generation(), context.failed_start.take());
+                self.stats.reloaded(end);
                 effects.reloaded.push(self.makes.reloaded(&self.pool, generation, end, reason));
                 effects.outdated.extend(self.makes.retire(current));
             }
@@ -123,7 +121,7 @@ impl State {
             }
             let length = frame.payload.bytes.len();
             effects.wanted.extend(slot.wants(Direction::Input, length).map(|wanted| (worker, wanted)));
-            let flush = slot.give(key, &mut frame, now);
+            let flush = slot.give(key, &mut frame, now, &mut self.stats.payloads);
             if let Some(lines) = &slot.lines {
                 effects.flush(lines, flush);
             }
@@ -164,6 +162,9 @@ impl State {
             Verdict::Finished => {
                 let told = context.take_result(key);
                 report = told.report;
+                if let Some(report) = &report {
+                    self.stats.reported(report);
+                }
                 entry.judge(told.result)
             }
             Verdict::Crashed { handed_over, payload_deaths, quarantined } => {
@@ -174,9 +175,11 @@ impl State {
                 Err(JobError::poisoned(public(stage), payload_deaths, remaining).into())
             }
             Verdict::GivenBack { client_deaths, retry } => {
+                effects.given_back.push(entry.id);
                 Err(refusal::given_back(&self.pool, &entry.job, client_deaths, retry).into())
             }
             Verdict::Unreachable { predicted, retry } => {
+                effects.given_back.push(entry.id);
                 Err(refusal::too_late(&self.pool, &entry.job, predicted, retry).into())
             }
             Verdict::Protocol => context.lost(),
@@ -198,7 +201,19 @@ impl State {
         effects.ended.extend(entry.job.events.clone());
         let is_kept = result.as_ref().is_err_and(|error| recorder::is_worth_saving(error));
         let sent = entry.sent.take().filter(|_| is_kept);
+        let runs = matches!(verdict, Verdict::TimedOut { .. }).then_some(entry.assigned).flatten();
+        let crashes = matches!(verdict, Verdict::Crashed { .. }) && context.waits_for_stack(key);
         let (caller, finished) = entry.finish(now, Told { result, report });
+        if crashes {
+            effects.crashed.push(Withheld::new(Outcome { caller, finished, sent }));
+            return;
+        }
+        if let Some(slot) = runs.and_then(|(_, worker)| self.looks_at(worker, key)) {
+            let withheld = Withheld::new(Outcome { caller, finished, sent });
+            slot.withheld = Some(withheld.clone());
+            effects.withheld.push(withheld);
+            return;
+        }
         match sent {
             Some(sent) => {
                 effects.failed.push(FailedJob { sent, outcome: PendingOutcome::new(caller, finished) });
@@ -212,6 +227,26 @@ impl State {
         let slot = entry.assigned.and_then(|(_, worker)| self.slots.get_mut(&worker));
         if let Some(slot) = slot {
             slot.decided = Some(Decided { job, id: entry.id, length: entry.job.input.bytes.len() });
+        }
+    }
+
+    /// Returns the worker if it runs this job, and is looked at before it is killed for that.
+    fn looks_at(&mut self, worker: WorkerId, job: Key) -> Option<&mut WorkerSlot> {
+        let slot = self.slots.get_mut(&worker).filter(|_| self.takes_stacks)?;
+        slot.held.front().is_some_and(|held| held.job == job).then_some(slot)
+    }
+
+    /// Has a worker killed. Once the scheduler asked for that it gives the worker nothing more, so that a kill
+    /// performed later hits no other job.
+    fn kill(&mut self, worker: WorkerId, effects: &mut Effects) {
+        let is_looked_at = self.takes_stacks && self.scheduler.reason(worker) == Some(Cause::TimedOut);
+        let Some(slot) = self.slots.get_mut(&worker) else { return };
+        if is_looked_at {
+            let (look, seen) = LastLook::of(slot.kill_switch.clone(), slot.withheld.take());
+            slot.seen = Some(seen);
+            effects.looks.push(look);
+        } else {
+            effects.kill.push(slot.kill_switch.clone());
         }
     }
 }

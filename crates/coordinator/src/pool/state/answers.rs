@@ -29,12 +29,21 @@ impl State {
             };
             match slot.answered(&answer) {
                 Ok(job) => {
+                    let bytes = &mut self.stats.payloads;
+                    match answer.is_shared {
+                        true => bytes.output_by_memory += answer.length as u64,
+                        false => bytes.output_by_socket += answer.length as u64,
+                    }
                     context.results.push_back((job, answer.told));
                     let health = match answer.health {
                         Health::Sound if is_spent => Health::Spent,
                         health => health,
                     };
                     events.push(Event::Done { worker, job, health });
+                    if slot.withheld.is_some() {
+                        // It gave up the job whose time was up: it is not killed, and nobody looks at it.
+                        effects.released.extend(slot.withheld.take());
+                    }
                 }
                 Err(violation) => {
                     told = Err(violation);

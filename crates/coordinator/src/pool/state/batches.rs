@@ -40,7 +40,12 @@ impl NewJob {
         let usage = self.reports_usage.then(|| Extra::flag(of_job::REPORT_USAGE));
         let batch = self.batch.filter(|_| takes_batches);
         let batch = batch.map(|encoding| Extra { tag: of_job::BATCH, value: vec![encoding as u8] });
-        usage.into_iter().chain(batch).chain(Extra::rest(of_job::REST, &self.input)).collect()
+        let rest = Extra::rest(of_job::REST, &self.input);
+        let mut extras: Vec<_> = usage.into_iter().chain(batch).chain(rest).collect();
+        if let Some(trace) = &self.trace {
+            extras.extend(Extra::of_trace(trace));
+        }
+        extras
     }
 }
 

@@ -34,6 +34,8 @@ pub(crate) struct Death {
     pub(crate) job: Option<Key>,
     /// Whether that was the first that it had begun.
     pub(crate) is_first: bool,
+    /// Whether the worker recorded how it crashed, so that the job's outcome waits for the stack.
+    pub(crate) has_record: bool,
 }
 
 impl EventContext {
@@ -59,6 +61,11 @@ impl EventContext {
         Err(JobError::Crashed(Box::new(report)).into())
     }
 
+    /// Returns whether the outcome of this job waits for the stack of the crash.
+    pub(crate) fn waits_for_stack(&self, key: Key) -> bool {
+        self.death.as_ref().is_some_and(|death| death.has_record && death.job == Some(key))
+    }
+
     /// Returns its worker's report of this job.
     pub(crate) fn take_result(&mut self, key: Key) -> Told {
         // They are asked for in their order, unless one was late.
@@ -82,7 +89,7 @@ mod tests {
     #[test]
     fn a_death_ends_the_job_that_the_dead_worker_had_and_no_other() {
         let report = ExitReport::new("fib-0", 1, Exit::Code(0));
-        let death = Death { report, job: Some(Key(1)), is_first: true };
+        let death = Death { report, job: Some(Key(1)), is_first: true, has_record: false };
         let known = EventContext { death: Some(Box::new(death)), ..EventContext::default() };
         let told = |key, quarantined| {
             let outcome = known.crashed(Key(key), JobId::from_bits(7), Stage::Queued, (3, quarantined));

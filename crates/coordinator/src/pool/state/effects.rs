@@ -6,11 +6,12 @@ use super::events::Events;
 use super::generations::Reloaded;
 use super::recall::Recall;
 use super::slot::{Flush, WorkerSlot};
+use crate::pool::stacks::{LastLook, Withheld};
 use crate::recorder::FailedJob;
 use crate::sharing::{Dropped, Wanted};
 use procpool_process::{KillSwitch, Outboxes, Recipe};
-use procpool_protocol::Payload;
 use procpool_protocol::outcome::Finished;
+use procpool_protocol::{JobId, Payload};
 use procpool_scheduler::{JobId as Key, WorkerId};
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -26,10 +27,20 @@ pub(crate) struct Effects {
     pub(crate) outcomes: Vec<(oneshot::Sender<Finished>, Finished)>,
     /// Outcomes whose jobs are saved first.
     pub(crate) failed: Vec<FailedJob>,
+    /// Accepted jobs that count as refused.
+    pub(crate) given_back: Vec<JobId>,
     pub(crate) ended: Vec<Arc<Events>>,
     /// Of watched jobs that have a worker now, or no longer.
     pub(crate) stirred: Vec<Arc<Events>>,
     pub(crate) kill: Vec<Arc<KillSwitch>>,
+    /// Workers that are killed after a look at what they do.
+    pub(crate) looks: Vec<LastLook>,
+    /// Outcomes that wait for such a look, for a moment.
+    pub(crate) withheld: Vec<Withheld>,
+    /// Outcomes that wait for the stack of a crash. Its burial takes them.
+    pub(crate) crashed: Vec<Withheld>,
+    /// Outcomes that wait for none any longer.
+    pub(crate) released: Vec<Withheld>,
     pub(crate) spawn: Vec<(WorkerId, Arc<Recipe>)>,
     pub(crate) reloaded: Vec<Reloaded>,
     /// Jobs whose payloads the scheduler asks for; at most one that still waits.

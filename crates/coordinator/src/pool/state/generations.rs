@@ -1,6 +1,7 @@
 //! The generations of a pool's executable: the template from which the workers of each are started, and the
 //! callers that wait for a reload. Does not: decide which generation is in service.
 
+use crate::pool::PoolEvent;
 use procpool_process::{Origin, Pinned, Recipe};
 use procpool_protocol::engine::{ReloadError, ReloadReport};
 use procpool_scheduler::{Generation, ReloadEnd};
@@ -35,6 +36,14 @@ impl Reloaded {
             (Ok(ReloadReport { generation, .. }), None) => tracing::info!(pool, generation, "reloaded"),
             (Err(error @ ReloadError::Canary { .. }), _) => tracing::error!("{error}"),
             (Err(error), _) => tracing::info!("{error}"),
+        }
+    }
+
+    /// Returns what listeners are told.
+    pub(crate) fn news(&self) -> PoolEvent {
+        match &self.result {
+            Ok(report) => PoolEvent::Reloaded { generation: report.generation },
+            Err(error) => PoolEvent::reload_failed(error),
         }
     }
 

@@ -11,7 +11,6 @@ pub(super) mod effects;
 pub(super) mod events;
 pub(super) mod fingerprint;
 pub(super) mod generations;
-mod histogram;
 mod names;
 pub(super) mod open_job;
 mod positions;
@@ -60,11 +59,15 @@ pub(crate) struct State {
     pub(crate) schemas: Schemas,
     suspects: suspects::Suspects,
     makes: Generations,
+    /// Processor time of the workers that are dead.
+    pub(crate) spent: Duration,
     /// How the last worker ended that nobody had asked to end.
     pub(crate) last_death: String,
     pool: String,
     /// Whether what a worker is sent is kept, to be saved if the job fails.
     keeps_sent: bool,
+    /// Whether the stack of a worker is taken that is killed because its job's time is up.
+    takes_stacks: bool,
     /// How many jobs before it are kept, too.
     history: usize,
     /// Maximum length of a payload that goes through shared memory, in bytes.
@@ -88,8 +91,10 @@ impl State {
             suspects: suspects::Suspects::default(),
             pool: recipe.name.clone(),
             makes: Generations::new(recipe),
+            spent: Duration::ZERO,
             last_death: String::new(),
             keeps_sent,
+            takes_stacks: limits.stack_at_deadline,
             history: limits.save_history,
             shares: limits.shares(),
             armed: None,
@@ -208,6 +213,20 @@ impl State {
         for slot in std::mem::take(&mut self.slots).into_values() {
             slot.kill_switch.kill();
         }
+    }
+
+    /// Returns the time since the oldest job was accepted that waits.
+    pub(crate) fn oldest(&self, now: Time) -> Option<Duration> {
+        let waiting = self.scheduler.oldest().filter_map(|job| self.entries.get(&job));
+        waiting.map(|entry| now.since(entry.accepted)).max()
+    }
+
+    /// Returns the job to which a worker gave this number, unless it has answered that.
+    pub(crate) fn job_of(&self, worker: WorkerId, number: u64) -> Option<JobId> {
+        let slot = self.slots.get(&worker)?;
+        let job = slot.held.iter().find(|held| held.sequence == number)?.job;
+        let decided = slot.decided.filter(|decided| decided.job == job).map(|decided| decided.id);
+        self.id(job).or(decided)
     }
 
     /// Returns the worker of this name.

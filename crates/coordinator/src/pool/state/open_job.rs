@@ -6,7 +6,7 @@ use super::slot::WorkerSlot;
 use crate::recorder::Sent;
 use procpool_protocol::engine::{ClientName, JobLimits, Priority};
 use procpool_protocol::outcome::{Finished, JobId, Outcome, Refusal, Timing};
-use procpool_protocol::{Encoding, Failure, JobError, Payload};
+use procpool_protocol::{Encoding, Failure, JobError, Payload, TraceContext};
 use procpool_scheduler::{Tenant, Time, WorkerId};
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +31,8 @@ pub(crate) struct NewJob {
     pub(crate) priority: Priority,
     /// Who shares turns with its submitter's other jobs.
     pub(crate) tenant: Option<ClientName>,
+    /// The trace that it belongs to.
+    pub(crate) trace: Option<Arc<TraceContext>>,
     /// The receiver of progress and chunks. `None`: nobody listens.
     pub(crate) events: Option<Arc<Events>>,
 }
@@ -65,6 +67,7 @@ impl NewJob {
             client: None,
             priority: Priority::Normal,
             tenant: None,
+            trace: None,
             events: None,
         }
     }

@@ -1,12 +1,14 @@
 //! One worker of a pool, as the pool keeps it between its start and its death.
 
 use super::context::Told;
+use crate::pool::stacks::{Seen, Withheld};
 use crate::recorder::{History, Sent};
 use crate::sharing::{Arena, Sharing, Wanted};
 use procpool_process::{KillSwitch, Outboxes, Ticket};
 use procpool_protocol::JobId;
 use procpool_protocol::arena::{Direction, Place};
 use procpool_protocol::encodings::Encodings;
+use procpool_protocol::engine::PayloadBytes;
 use procpool_protocol::frame::Frame;
 use procpool_scheduler::{Generation, Health, JobId as Key, Time};
 use std::collections::VecDeque;
@@ -15,7 +17,7 @@ use std::sync::Arc;
 /// A worker, starting or serving.
 #[derive(Debug)]
 pub(crate) struct WorkerSlot {
-    /// Its name, never used twice.
+    /// Its name, never used twice: that of the pool, and its number.
     pub(crate) name: String,
     /// The number in its name.
     pub(crate) number: u64,
@@ -43,6 +45,10 @@ pub(crate) struct WorkerSlot {
     pub(crate) takes_batches: bool,
     /// The jobs that it was sent, where those are kept.
     pub(crate) history: Option<Arc<History>>,
+    /// The outcome of the job that it runs, if that job's time is up and its caller waits for the stack.
+    pub(crate) withheld: Option<Withheld>,
+    /// Where its stack will be, once it is killed.
+    pub(crate) seen: Option<Seen>,
 }
 
 /// A job in a worker's hands.
@@ -88,10 +94,10 @@ pub(crate) enum Flush {
 
 impl WorkerSlot {
     /// Creates the slot of a worker that shares payloads of up to `shares` bytes.
-    pub(crate) fn new(name: String, started: Time, generation: Generation, shares: usize) -> Self {
+    pub(crate) fn new(pool: &str, number: u64, started: Time, generation: Generation, shares: usize) -> Self {
         Self {
-            name,
-            number: 0,
+            name: format!("{pool}-{number}"),
+            number,
             place: 0,
             kill_switch: Arc::default(),
             lines: None,
@@ -107,6 +113,8 @@ impl WorkerSlot {
             encodings: Encodings::ALL,
             takes_batches: false,
             history: None,
+            withheld: None,
+            seen: None,
         }
     }
 
@@ -140,16 +148,20 @@ impl WorkerSlot {
     /// Hands it a job: appends the frame to its output. The payload goes through shared memory if it is large
     /// enough. A busy worker's frames may wait for others, so that they are written together.
     #[must_use]
-    pub(crate) fn give(&mut self, job: Key, frame: &mut Frame, now: Time) -> Flush {
+    pub(crate) fn give(&mut self, job: Key, frame: &mut Frame, now: Time, bytes: &mut PayloadBytes) -> Flush {
         let Some(lines) = &self.lines else { return Flush::ByOthers };
         frame.taken = std::mem::take(&mut self.sharing.has_taken);
         let (length, sequence) = (frame.payload.bytes.len(), frame.sequence);
         let appended = match self.sharing.inputs.lend(length, sequence, now) {
             Some(Arena { number, memory, .. }) => {
+                bytes.input_by_memory += length as u64;
                 let place = Place { arena: number, offset: 0, length: length as u64 };
                 lines.jobs.push_shared(frame, memory, place)
             }
-            None => lines.jobs.push(frame),
+            None => {
+                bytes.input_by_socket += length as u64;
+                lines.jobs.push(frame)
+            }
         };
         let flush = match (self.held.is_empty(), appended.is_first) {
             (true, _) => Flush::Now,

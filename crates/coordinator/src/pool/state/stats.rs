@@ -1,8 +1,9 @@
 //! The counters of a pool, in constant memory.
 
-use super::histogram::Histogram;
-use procpool_protocol::engine::Latency;
+use procpool_protocol::engine::{Distribution, Latency, PayloadBytes, PoolFigures, Reloads};
+use procpool_protocol::extras::JobReport;
 use procpool_protocol::outcome::{JobError, Outcome, OutcomeKind, Refusal, Timing};
+use procpool_scheduler::ReloadEnd;
 use std::collections::BTreeMap;
 
 /// Counters and distributions since the pool's start.
@@ -14,8 +15,14 @@ pub(crate) struct Stats {
     given_back: u64,
     refusals: BTreeMap<&'static str, u64>,
     errors: BTreeMap<OutcomeKind, u64>,
-    wait: Histogram,
-    run: Histogram,
+    wait: Distribution,
+    run: Distribution,
+    /// Time that workers took to get ready.
+    pub(crate) start: Distribution,
+    pub(crate) reloads: Reloads,
+    pub(crate) payloads: PayloadBytes,
+    /// Highest peak of resident memory that a job's report tells, in bytes.
+    peak_resident: u64,
 }
 
 impl Stats {
@@ -41,6 +48,40 @@ impl Stats {
             Ok(_) => self.ok += 1,
             Err(error) => *self.errors.entry(error.kind()).or_default() += 1,
         }
+    }
+
+    /// Takes in the report of a job that was asked for its usage.
+    pub(crate) fn reported(&mut self, report: &JobReport) {
+        self.peak_resident = self.peak_resident.max(report.peak_memory.unwrap_or_default());
+    }
+
+    /// Counts the end of a reload.
+    pub(crate) fn reloaded(&mut self, end: ReloadEnd) {
+        match end {
+            ReloadEnd::Done => self.reloads.done += 1,
+            ReloadEnd::CanaryDied => self.reloads.failed += 1,
+            ReloadEnd::Superseded => self.reloads.superseded += 1,
+            ReloadEnd::ShutDown => {}
+        }
+    }
+
+    /// Writes what a status does not have.
+    pub(crate) fn fill(&self, figures: &mut PoolFigures) {
+        figures.wait.clone_from(&self.wait);
+        figures.run.clone_from(&self.run);
+        figures.start.clone_from(&self.start);
+        figures.peak_resident_bytes = self.peak_resident;
+        (figures.reloads, figures.payloads) = (self.reloads, self.payloads);
+    }
+
+    /// Returns the distributions of the times in the queue and with a worker.
+    pub(crate) fn times(&self) -> (Distribution, Distribution) {
+        (self.wait.clone(), self.run.clone())
+    }
+
+    /// Returns the number of jobs that were refused, and of those that ended without an output.
+    pub(crate) fn refused_and_failed(&self) -> (u64, u64) {
+        (self.refused, self.errors.values().sum())
     }
 
     /// Returns the number of jobs so far by outcome, refused jobs among them.

@@ -3,6 +3,7 @@
 
 use super::last_words::{self, LastWords, Progress};
 use super::obituary::Lost;
+use crate::pool::stacks::{Crash, Seen};
 use crate::pool::state::State;
 use crate::pool::state::context::{self, EventContext};
 use crate::pool::state::effects::Effects;
@@ -12,6 +13,7 @@ use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::status::SuspectPayload;
 use procpool_protocol::{ExitReport, JobId, Payload, message};
 use procpool_scheduler::{Cause, Death, Event, Fingerprint, JobId as Key, Time, WorkerId};
+use procpool_stacks::Snapshot;
 use std::sync::Arc;
 
 const SIGKILL: i32 = 9;
@@ -32,6 +34,8 @@ pub(crate) struct Found {
     death: Death,
     /// Whether this pool had asked for the death.
     is_expected: bool,
+    /// The worker's record of its crash.
+    pub(crate) crash: Option<Box<Snapshot>>,
 }
 
 impl Found {
@@ -64,7 +68,8 @@ impl Found {
         let said = words.said.drain(..).map(|(job, frame)| Said::of(state, &name, job, frame)).collect();
         let suspect = running.filter(|_| names_payload && !is_expected).and_then(|job| state.entry(job));
         let suspect = suspect.map(|entry| entry.job.input.clone());
-        Some(Self { worker, words, said, begun, running, suspect, report, death, is_expected })
+        let crash = ending.crash;
+        Some(Self { worker, words, said, begun, running, suspect, report, death, is_expected, crash })
     }
 
     /// Passes on the events that the worker had sent for its jobs' callers. Returns the scheduler's events
@@ -87,6 +92,10 @@ pub(crate) struct Buried {
     pub(crate) blame: Death,
     /// The job with which it died, even if that had its outcome before.
     pub(crate) lost: Option<Lost>,
+    /// Where its stack will be, if that was taken.
+    pub(crate) seen: Option<Seen>,
+    /// Its record of its crash, and the outcomes that wait for the stack.
+    pub(crate) crash: Option<Crash>,
 }
 
 /// One thing that a dead worker had said of a job, or of none.
@@ -110,7 +119,7 @@ impl Said {
     fn pass_on(self, pool: &str) -> Option<Event> {
         let Self { worker, frame, job, id, events } = self;
         if frame.kind == Kind::Log {
-            let _ = procpool_process::log_record(&frame, pool, &worker, id);
+            let _ = procpool_process::log_record(&frame, pool, &worker, id, None);
             return None;
         }
         let (job, events) = job.zip(events)?;
@@ -131,11 +140,14 @@ pub(crate) fn died(
     fingerprint: Option<Fingerprint>,
     effects: &mut Effects,
 ) -> Option<Buried> {
-    let Found { worker, words, begun, running, mut report, death, is_expected, .. } = found;
-    let slot = state.remove(worker)?;
+    let Found { worker, words, begun, running, mut report, death, is_expected, crash, .. } = found;
+    let mut slot = state.remove(worker)?;
+    let seen = slot.seen.take();
+    effects.released.extend(slot.withheld.take());
     let reason = state.scheduler.reason(worker);
     report.ordered = reason == Some(Cause::Ordered) && report.exit.signal() == Some(SIGKILL);
     state.schemas.died(worker);
+    state.spent += report.cpu_time;
     let (mut events, mut context) = (Vec::new(), EventContext::default());
     for (job, told, health) in words.answers {
         context.results.push_back((job, told));
@@ -157,7 +169,8 @@ pub(crate) fn died(
     // Where no job was running, it is the first one's that it did not begin.
     let job = running.or_else(|| slot.held.front().map(|held| held.job));
     let is_first = report.jobs_done == 0 && begun <= 1;
-    context.death = Some(Box::new(context::Death { report: report.clone(), job, is_first }));
+    let has_record = crash.is_some();
+    context.death = Some(Box::new(context::Death { report: report.clone(), job, is_first, has_record }));
     events.push(Event::Died { worker, begun, death, fingerprint });
     state.handle_all(now, events, context, effects);
     state.tell_returned(worker, slot.held.iter().map(|held| held.job), effects);
@@ -165,5 +178,6 @@ pub(crate) fn died(
     let suspected = fingerprint.and_then(|payload| state.suspected(now, payload));
     let quarantined = culprit.and_then(|_| suspected.clone().filter(|payload| payload.quarantined));
     let lost = lost.map(|(id, length)| Lost { id, length, suspected });
-    Some(Buried { report, reason, job: id, quarantined, blame: death, lost })
+    let crash = crash.map(|snapshot| Crash { snapshot, outcomes: std::mem::take(&mut effects.crashed) });
+    Some(Buried { report, reason, job: id, quarantined, blame: death, lost, seen, crash })
 }

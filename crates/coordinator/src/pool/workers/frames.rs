@@ -283,10 +283,11 @@ impl FrameHandler<'_> {
     fn log(&self, frame: &Frame) -> Result<(), String> {
         let (name, job) = self.core.with(|state, _| {
             let slot = state.slots.get(&self.worker).ok_or("it is not expected any more")?;
-            let job = slot.job_of(frame.sequence).ok().and_then(|job| state.id(job));
-            Ok::<_, String>((slot.name.clone(), job))
+            let job = slot.job_of(frame.sequence).ok().and_then(|job| state.entry(job));
+            Ok::<_, String>((slot.name.clone(), job.map(|entry| (entry.id, entry.job.trace.clone()))))
         })?;
-        procpool_process::log_record(frame, &self.core.name, &name, job)
+        let (job, trace) = job.unzip();
+        procpool_process::log_record(frame, &self.core.name, &name, job, trace.flatten().as_deref())
     }
 
     fn chunk(&self, frame: Frame) -> Result<(), String> {

@@ -51,6 +51,7 @@ async fn run(
             () = clock::sleep_until(round) => {
                 core.look_for_stopped();
                 core.count_oom_kills();
+                core.count_jobs();
                 round = Instant::now() + ROUND;
             }
             _ = drained.wait_for(|drained| *drained) => break,

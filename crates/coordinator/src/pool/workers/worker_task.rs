@@ -6,10 +6,11 @@ use super::frames::FrameHandler;
 use super::obituary;
 use crate::pool::PoolEvent;
 use crate::pool::core::Core;
+use crate::pool::stacks;
 use crate::pool::state::State;
 use crate::pool::state::context::EventContext;
 use crate::pool::state::effects::Effects;
-use procpool_process::{Ending, ReadyWorker, Recipe, Session, StartError, launch};
+use procpool_process::{Ending, JobOf, ReadyWorker, Recipe, Session, StartError, launch};
 use procpool_protocol::ExitReport;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_scheduler::{Cause, Death, Event, Time, WorkerId};
@@ -26,6 +27,8 @@ pub(crate) async fn live(core: Arc<Core>, recipe: Arc<Recipe>, worker: WorkerId,
     else {
         return;
     };
+    member.core.news.tell(|| PoolEvent::Starting { worker: name.clone() });
+    kill_switch.lines().names_jobs(job_of(&member.core, worker));
     match launch(&recipe, name.clone(), &kill_switch).await {
         Err(error) => {
             // A start that the pool itself has ended is no failure, such as that of the replacement which is still
@@ -61,6 +64,12 @@ pub(crate) async fn live(core: Arc<Core>, recipe: Arc<Recipe>, worker: WorkerId,
             member.bury(ending).await;
         }
     }
+}
+
+/// Returns who knows the jobs of a worker by their numbers. It keeps no pool alive.
+fn job_of(core: &Core, worker: WorkerId) -> JobOf {
+    let core = core.this.clone();
+    Box::new(move |number| core.upgrade()?.with(|state, _| state.job_of(worker, number)))
 }
 
 /// Where the outcome of a pool's first start goes: that of the first worker that gets ready, or of the last of those that were
@@ -144,6 +153,7 @@ impl Member {
         let (lines, session) = Session::new(link);
         self.core.act(|state, now, effects| {
             if let Some(slot) = state.slots.get_mut(&self.worker) {
+                state.stats.start.record(now.since(slot.started));
                 if state.schemas.ask(slot.generation, self.worker) {
                     lines.control.push(&Frame::new(Kind::Describe, 0, ""));
                     effects.flush_control.push(lines.clone());
@@ -169,6 +179,23 @@ impl Member {
         }
         if let Some(payload) = quarantined {
             news.tell(|| PoolEvent::Quarantined(payload));
+        }
+    }
+
+    /// Adds the stack to the report of a death, remembers the death, and then delivers the outcomes that waited for
+    /// the stack.
+    async fn understand(&self, death: &mut Buried) {
+        if let Some(seen) = death.seen.take() {
+            death.report.stack = stacks::of(seen).await;
+        }
+        let mut outcomes = Vec::new();
+        if let Some(crash) = death.crash.take() {
+            let (stack, waiting) = crash.understand(&self.core).await;
+            (death.report.stack, outcomes) = (Some(stack), waiting);
+        }
+        obituary::remember(&self.core, death);
+        for outcome in outcomes {
+            outcome.deliver(&self.core, death.report.stack.as_ref());
         }
     }
 
@@ -207,14 +234,19 @@ impl Member {
                 state.handle_all(now, committed, EventContext::default(), &mut effects);
                 burial::died(state, now, found, fingerprint, &mut effects)
             });
+            let has_stack =
+                report.as_ref().is_some_and(|death| death.seen.is_some() || death.crash.is_some());
             // Before the job's caller hears of it, and before the job is saved: who looks then finds the death.
-            if let Some(death) = &report {
+            if let Some(death) = report.as_ref().filter(|_| !has_stack) {
                 obituary::remember(&self.core, death);
             }
             self.core.perform(&mut effects);
             self.buried = true;
-            // Last: what logs are written to is not ours, and may fail in ways of its own.
-            if let Some(death) = report {
+            if let Some(mut death) = report {
+                if has_stack {
+                    self.understand(&mut death).await;
+                }
+                // Last: what logs are written to is not ours, and may fail in ways of its own.
                 log_death(&self.core.name, &death.report, death.reason);
                 self.tell_death(death);
             }
@@ -258,6 +290,9 @@ fn died_unready(
     let slot = state.remove(worker)?;
     let reason = error.to_string();
     let killed_for = state.scheduler.reason(worker);
+    if let StartError::Died { report, .. } = error {
+        state.spent += report.cpu_time;
+    }
     if killed_for.is_none() {
         state.last_death.clone_from(&reason);
     }

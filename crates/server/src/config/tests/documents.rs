@@ -35,8 +35,11 @@ fn what_the_example_calls_a_default_is_the_default() {
     // Not set means what the job's contract says, and the server knows no contract.
     let mut limits = written.pools[0].limits.clone();
     assert_eq!(limits.idempotent.take(), Some(false));
-    assert_eq!(limits, PoolLimits::default());
-    assert_eq!(implied.pools[0].limits, PoolLimits::default());
+    // A program that has a pool asks for stacks, and a server takes them.
+    let mut default = PoolLimits::default();
+    assert!(!std::mem::replace(&mut default.stack_at_deadline, true));
+    assert_eq!(limits, default);
+    assert_eq!(implied.pools[0].limits, default);
 }
 
 #[test]

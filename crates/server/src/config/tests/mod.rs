@@ -94,6 +94,7 @@ fn every_key_of_a_pool_arrives() {
         run_timeout = "2s"
         max_timeout = "3s"
         grace = "0s"
+        stack_at_deadline = false
         stop_timeout = "4s"
         start_timeout = "5s"
         max_payload = 1000
@@ -133,6 +134,7 @@ fn every_key_of_a_pool_arrives() {
     assert_eq!((limits.min_workers, limits.max_workers), (0, 3));
     assert_eq!((limits.queue, limits.queue_bytes), (5, 8 << 20));
     assert_eq!([limits.timeout, limits.run_timeout, limits.max_timeout], [1, 2, 3].map(seconds).map(Some));
+    assert!(!limits.stack_at_deadline);
     assert_eq!([limits.grace, limits.stop_timeout, limits.start_timeout], [0, 4, 5].map(seconds));
     assert_eq!((limits.max_payload, limits.max_attempts, limits.idempotent), (1000, 2, Some(true)));
     let rules = &limits.supervision;

@@ -1,0 +1,89 @@
+//! The figures of the server's own process, as Prometheus' client libraries name them. Read from `/proc`, where
+//! there is one.
+
+use super::page::Page;
+use rustix::param::{clock_ticks_per_second, page_size};
+use std::fmt;
+use std::fs;
+
+pub(super) fn write(page: &mut Page<'_>) -> fmt::Result {
+    if let Some(stat) = Stat::read() {
+        let help = "Processor time of the server, user and system, in seconds";
+        page.counter("process_cpu_seconds", help, stat.cpu_seconds)?;
+        page.gauge("process_resident_memory_bytes", "Resident memory of the server", stat.resident_bytes)?;
+        page.gauge("process_virtual_memory_bytes", "Virtual memory of the server", stat.virtual_bytes)?;
+        page.gauge("process_threads", "Number of threads of the server", stat.threads)?;
+        if let Some(booted) = boot_time() {
+            let help = "Start of the server, in seconds since 1970";
+            page.gauge("process_start_time_seconds", help, booted + stat.started)?;
+        }
+    }
+    if let Ok(open) = fs::read_dir("/proc/self/fd") {
+        // One of them is the directory itself.
+        let open = open.count().saturating_sub(1) as f64;
+        page.gauge("process_open_fds", "Number of open file descriptors of the server", open)?;
+    }
+    if let Some(most) = max_fds() {
+        page.gauge("process_max_fds", "Maximum number of open file descriptors of the server", most)?;
+    }
+    Ok(())
+}
+
+struct Stat {
+    cpu_seconds: f64,
+    threads: f64,
+    /// Seconds from the start of the machine.
+    started: f64,
+    virtual_bytes: f64,
+    resident_bytes: f64,
+}
+
+impl Stat {
+    fn read() -> Option<Self> {
+        Self::of(&fs::read_to_string("/proc/self/stat").ok()?)
+    }
+
+    /// Reads `/proc/<pid>/stat` (proc(5)).
+    fn of(text: &str) -> Option<Self> {
+        // The name before it may contain anything.
+        let (_, fields) = text.rsplit_once(") ")?;
+        let fields: Vec<&str> = fields.split_ascii_whitespace().collect();
+        // Field 3, the state, is the first.
+        let field = |number: usize| fields.get(number - 3)?.parse::<f64>().ok();
+        let ticks = clock_ticks_per_second() as f64;
+        Some(Self {
+            cpu_seconds: (field(14)? + field(15)?) / ticks,
+            threads: field(20)?,
+            started: field(22)? / ticks,
+            virtual_bytes: field(23)?,
+            resident_bytes: field(24)? * page_size() as f64,
+        })
+    }
+}
+
+/// Returns when the machine was started, in seconds since 1970.
+fn boot_time() -> Option<f64> {
+    let stat = fs::read_to_string("/proc/stat").ok()?;
+    stat.lines().find_map(|line| line.strip_prefix("btime ")?.trim().parse().ok())
+}
+
+fn max_fds() -> Option<f64> {
+    let limits = fs::read_to_string("/proc/self/limits").ok()?;
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_ascii_whitespace().next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_read_whatever_its_name() {
+        let rest = "S 1 1 1 0 -1 4194560 9 0 0 0 200 100 0 0 20 0 7 0 5000 1048576 16 0";
+        let stat = Stat::of(&format!("42 (a ) b) {rest}")).unwrap();
+        let ticks = clock_ticks_per_second() as f64;
+        assert_eq!((stat.cpu_seconds * ticks, stat.threads, stat.started * ticks), (300.0, 7.0, 5000.0));
+        assert_eq!((stat.virtual_bytes, stat.resident_bytes), (1_048_576.0, 16.0 * page_size() as f64));
+        assert!(Stat::of("42 (x) S 1").is_none());
+    }
+}

@@ -1,0 +1,105 @@
+//! What `/proc` tells of a process: its threads, its mapped files, and what forbids to trace it.
+//!
+//! The files of a hostile process may be long. All of them are read up to a bound.
+
+use super::forbidden::Facts;
+use procpool_stacks::Mapping;
+use rustix::process::Pid;
+use std::fs::File;
+use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
+
+/// Maximum number of bytes that are read of a list of mappings.
+const MOST_MAPS: u64 = 4 << 20;
+
+/// The capability to trace any process, as a bit of the kernel's sets.
+const CAP_SYS_PTRACE: u64 = 1 << 19;
+
+fn bytes(path: &str, most: u64) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path).ok()?.take(most).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+fn read(path: &str, most: u64) -> Option<String> {
+    Some(String::from_utf8_lossy(&bytes(path, most)?).into_owned())
+}
+
+/// Returns what a process has mapped executable, in the order of their addresses.
+pub(super) fn mappings(process: Pid) -> Vec<Mapping> {
+    procpool_stacks::mappings(&bytes(&format!("/proc/{process}/maps"), MOST_MAPS).unwrap_or_default())
+}
+
+/// Returns the other threads of a process, at most `most`.
+pub(super) fn other_threads(process: Pid, most: usize) -> Vec<Pid> {
+    let entries = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    let threads =
+        entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok().and_then(Pid::from_raw));
+    threads.filter(|thread| *thread != process).take(most).collect()
+}
+
+/// Returns whether this is a thread of the process, and has not ended.
+pub(super) fn has_thread(process: Pid, thread: Pid) -> bool {
+    state(&format!("/proc/{process}/task/{thread}/stat")).is_some_and(|state| !matches!(state, 'Z' | 'X'))
+}
+
+/// Returns the name of a thread.
+pub(super) fn thread_name(process: Pid, thread: Pid) -> String {
+    let name = read(&format!("/proc/{process}/task/{thread}/comm"), 64).unwrap_or_default();
+    name.trim_end_matches('\n').to_owned()
+}
+
+fn state(path: &str) -> Option<char> {
+    // The name, in parentheses, may contain anything.
+    read(path, 4096)?.rsplit_once(") ")?.1.chars().next()
+}
+
+/// Gathers what forbids to trace a process.
+pub(super) fn facts(process: Pid, is_child: bool) -> Facts {
+    let of_it = read(&format!("/proc/{process}/status"), 16 << 10).unwrap_or_default();
+    let of_this = read("/proc/thread-self/status", 16 << 10).unwrap_or_default();
+    let user = || field(&of_it, "Uid:")?.split_whitespace().nth(1)?.parse().ok();
+    let own_user = rustix::process::geteuid().as_raw();
+    let capabilities = field(&of_this, "CapEff:").and_then(|set| u64::from_str_radix(set, 16).ok());
+    let owner = std::fs::metadata(format!("/proc/{process}/stat")).map(|it| it.uid()).ok();
+    let user = user().unwrap_or(own_user);
+    Facts {
+        tracer: field(&of_it, "TracerPid:").and_then(|it| it.parse().ok()).and_then(process_of),
+        yama: read("/proc/sys/kernel/yama/ptrace_scope", 16).and_then(|it| it.trim().parse().ok()),
+        is_capable: capabilities.is_some_and(|set| set & CAP_SYS_PTRACE != 0),
+        own_user,
+        user,
+        owner: owner.unwrap_or(user),
+        is_filtered: field(&of_this, "Seccomp:").is_some_and(|mode| mode != "0"),
+        is_child,
+    }
+}
+
+/// Returns the process of a thread that traces. 0 is none.
+fn process_of(tracer: u32) -> Option<u32> {
+    let status = read(&format!("/proc/{tracer}/status"), 16 << 10);
+    let process = status.as_deref().and_then(|status| field(status, "Tgid:")?.parse().ok());
+    (tracer != 0).then_some(process.unwrap_or(tracer))
+}
+
+fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
+    status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_is_mapped_and_has_threads() {
+        let process = rustix::process::getpid();
+        let here = this_process_is_mapped_and_has_threads as *const () as u64;
+        let mappings = mappings(process);
+        assert!(
+            mappings.iter().any(|it| it.executable && (it.start..it.end).contains(&here)),
+            "{mappings:?}"
+        );
+        assert!(other_threads(process, 1).len() <= 1);
+        assert!(has_thread(process, process) && !thread_name(process, process).is_empty());
+    }
+}

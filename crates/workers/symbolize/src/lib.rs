@@ -1,0 +1,159 @@
+//! Names calls by the debug information and the symbols of their files. Everything in a file may be wrong or
+//! hostile. Names have bounds; time and memory have those of the pool that this worker is in.
+
+use addr2line::Loader;
+use procpool_protocol::symbols::{MOST_CALLS, MOST_INLINED, MOST_NAME, Name, Names, Request};
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fs::{self, Metadata};
+use std::os::unix::fs::MetadataExt;
+
+/// Maximum number of files that are kept open for the next request.
+const MOST_FILES: usize = 32;
+
+/// Maximum length of all names of an answer together, in bytes.
+const MOST_BYTES: usize = 1024 * 1024;
+
+/// The files that were read.
+#[derive(Default)]
+pub struct Symbolizer {
+    files: HashMap<Key, Loader>,
+}
+
+/// A file in one state.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    device: u64,
+    inode: u64,
+    size: u64,
+    changed: (i64, i64),
+}
+
+impl std::fmt::Debug for Symbolizer {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Symbolizer").field("files", &self.files.len()).finish()
+    }
+}
+
+impl Symbolizer {
+    /// Returns the names of the calls, as far as their files have them.
+    pub fn name(&mut self, request: &Request) -> Names {
+        let mut names = Names::default();
+        let keys: Vec<_> = request.files.iter().map(|path| self.open(path, &mut names.notes)).collect();
+        let mut room = MOST_BYTES;
+        for &(file, address) in request.calls.iter().take(MOST_CALLS) {
+            let key = usize::try_from(file).ok().and_then(|file| keys.get(file)?.as_ref());
+            let loader = key.and_then(|key| self.files.get(key));
+            let found = loader.map(|loader| names_of(loader, address)).unwrap_or_default();
+            let length = found.iter().map(length).sum();
+            let Some(rest) = room.checked_sub(length) else {
+                names.notes.push("the names of the functions are too long".into());
+                break;
+            };
+            room = rest;
+            names.calls.push(found);
+        }
+        names
+    }
+
+    /// Opens a file, unless it is open. Returns its key, or notes why it cannot be used.
+    fn open(&mut self, path: &str, notes: &mut Vec<String>) -> Option<Key> {
+        let metadata = fs::metadata(path).ok().filter(Metadata::is_file);
+        let Some(metadata) = metadata else {
+            notes.push(format!("{path} cannot be read by the process that names functions"));
+            return None;
+        };
+        let key = Key {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.size(),
+            changed: (metadata.mtime(), metadata.mtime_nsec()),
+        };
+        if self.files.contains_key(&key) {
+            return Some(key);
+        }
+        match Loader::new(path) {
+            Ok(loader) => {
+                if self.files.len() >= MOST_FILES {
+                    self.files.clear();
+                }
+                self.files.insert(key.clone(), loader);
+                Some(key)
+            }
+            Err(error) => {
+                notes.push(format!("{path} has unusable debug information: {error}"));
+                None
+            }
+        }
+    }
+}
+
+fn names_of(loader: &Loader, address: u64) -> Vec<Name> {
+    let mut names = Vec::new();
+    // An error ends the search. Earlier frames count.
+    if let Ok(mut frames) = loader.find_frames(address) {
+        while let Ok(Some(frame)) = frames.next() {
+            if names.len() == MOST_INLINED {
+                break;
+            }
+            let function = frame.function.and_then(|function| Some(short(&function.demangle().ok()?)));
+            let location = frame.location.as_ref();
+            names.push(Name {
+                function,
+                file: location.and_then(|location| location.file).map(short),
+                line: location.and_then(|location| location.line).filter(|&line| line > 0),
+            });
+        }
+    }
+    // The outermost is the function that was compiled, whose symbol is known without debug information.
+    let symbol =
+        || loader.find_symbol(address).map(|name| short(&addr2line::demangle_auto(Cow::from(name), None)));
+    match names.last_mut() {
+        Some(last) if last.function.is_none() => last.function = symbol(),
+        Some(_) => {}
+        None => names.extend(symbol().map(|name| Name { function: Some(name), ..Name::default() })),
+    }
+    names
+}
+
+fn short(name: &str) -> String {
+    let end = (0..=name.len().min(MOST_NAME)).rev().find(|&end| name.is_char_boundary(end)).unwrap_or(0);
+    name[..end].to_owned()
+}
+
+fn length(name: &Name) -> usize {
+    [&name.function, &name.file].into_iter().flatten().map(String::len).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn own() -> String {
+        std::env::current_exe().unwrap().to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_file_without_a_meaning_has_a_note_and_no_names() {
+        let files = vec!["/nowhere".into(), "/dev/zero".into(), "/proc/self/status".into(), own()];
+        let request = Request { files, calls: vec![(0, 1), (2, 1), (3, u64::MAX), (9, 7)] };
+        let names = Symbolizer::default().name(&request);
+        assert_eq!(names.calls, vec![Vec::new(); 4]);
+        assert_eq!(names.notes.len(), 3, "{:?}", names.notes);
+    }
+
+    #[test]
+    fn names_are_cut_at_a_character() {
+        let long = format!("{}é", "x".repeat(MOST_NAME - 1));
+        assert_eq!(short(&long).len(), MOST_NAME - 1);
+        assert_eq!(short("short"), "short");
+    }
+
+    #[test]
+    fn the_number_of_open_files_and_of_calls_is_bounded() {
+        let mut symbolizer = Symbolizer::default();
+        let request = Request { files: vec![own()], calls: vec![(0, 0); MOST_CALLS + 1] };
+        assert_eq!(symbolizer.name(&request).calls.len(), MOST_CALLS);
+        assert_eq!(symbolizer.files.len(), 1);
+    }
+}
