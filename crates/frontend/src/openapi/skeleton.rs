@@ -17,6 +17,7 @@ const PIECES: &[&str] = &[
     include_str!("../../assets/openapi/jobs.json"),
     include_str!("../../assets/openapi/pools.json"),
     include_str!("../../assets/openapi/deaths.json"),
+    include_str!("../../assets/openapi/debugging.json"),
     include_str!("../../assets/openapi/server.json"),
     include_str!("../../assets/openapi/dashboard.json"),
     #[cfg(feature = "docs-ui")]
