@@ -1,11 +1,12 @@
-// Takes the pictures of the guide: node screenshots.mjs FOLDER-OF-EXECUTABLES FOLDER-FOR-PICTURES. Starts servers of its own.
+// Takes the pictures of the guide: node screenshots.mjs FOLDER-OF-EXECUTABLES FOLDER-FOR-PICTURES [story|thousand]. Starts
+// servers of its own.
 import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { launch } from "./chrome.mjs";
 
-const [executables, pictures] = process.argv.slice(2);
+const [executables, pictures, ...scenes] = process.argv.slice(2);
 const folder = mkdtempSync(join(tmpdir(), "procpool-pictures-"));
 mkdirSync(pictures, { recursive: true });
 const program = (name) => JSON.stringify(join(executables, name));
@@ -142,8 +143,9 @@ client_deaths = 0
 
 const browser = await launch();
 try {
-  await story(browser);
-  await thousand(browser);
+  for (const scene of [story, thousand]) {
+    if (scenes.length === 0 || scenes.includes(scene.name)) await scene(browser);
+  }
 } finally {
   await browser.close();
   rmSync(folder, { recursive: true, force: true });

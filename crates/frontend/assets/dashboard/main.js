@@ -67,10 +67,11 @@ function App() {
       }),
     [],
   );
-  const newest = model.deaths[0]?.at;
+  // A storm of deaths is fetched now and then.
+  const newest = Math.floor((model.deaths[0]?.at ?? 0) / 2000);
   const kept = usePoll(
     (signal) => (may('debug') ? optional('/v1/deaths?limit=200', { signal }) : Promise.resolve(undefined)),
-    10_000,
+    600_000,
     [session?.name, newest],
   ).value;
 

@@ -3,7 +3,8 @@
 import { useEffect, useState } from './preact.js';
 
 /**
- * Returns the newest answer of `ask`, and whether there was one. A failure keeps the last.
+ * Returns the newest answer of `ask`, and whether there was one. A failure keeps the last, and so does
+ * another question, until it is answered.
  * @template T
  * @param {(signal: AbortSignal) => Promise<T>} ask
  * @param {number} every milliseconds between two answers
@@ -23,7 +24,7 @@ export function usePoll(ask, every, about) {
       }
       if (!aborter.signal.aborted) timer = setTimeout(next, every);
     };
-    setAnswer({ isKnown: false });
+    setAnswer((last) => ({ ...last, isKnown: false }));
     next();
     return () => {
       aborter.abort();

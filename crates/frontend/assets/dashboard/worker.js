@@ -7,9 +7,12 @@ import { bytes, duration, millis } from './format.js';
 import { Order, orders } from './orders.js';
 import { Facts, Pane, Part } from './pane.js';
 import { usePoll } from './poll.js';
-import { html, useRef, useState } from './preact.js';
+import { html, useEffect, useRef, useState } from './preact.js';
 import { Stack } from './stack.js';
 import { NAMES } from './states.js';
+
+/** Lines of a worker that are shown. */
+const LINES = 200;
 
 /**
  * @param {{pool: import('./model.js').Pool, slot: number, now: number, may: (scope: string) => boolean, wantsStack: number,
@@ -21,11 +24,12 @@ export function WorkerPane({ pool, slot, now, may, wantsStack, close }) {
   const letter = pool.letter(slot);
   const isThere = worker !== undefined && letter !== '.' && name !== undefined;
   const job = pool.longest.get(slot);
-  const details = usePoll(
+  const seen = usePoll(
     (signal) => (name ? look(pool.name, name, signal) : Promise.resolve(undefined)),
     1000,
     [name],
   ).value;
+  const details = seen?.id === name ? seen : undefined;
   const load = useLoad(details);
   const badge = html`<span class="state"><span class=${`dot ${NAMES[letter]}`}></span>${NAMES[letter]}</span>`;
   return html`<${Pane} title=${name ?? `place ${slot}`} badge=${badge} close=${close}>
@@ -147,23 +151,40 @@ function Profile({ worker }) {
 
 /** @param {{worker: string}} props */
 function Log({ worker }) {
-  const { value, isKnown } = usePoll(
-    (signal) =>
-      ifThere('/v1/workers/{worker}/logs', `/v1/workers/${encodeURIComponent(worker)}/logs`, { signal }),
-    2000,
-    [worker],
-  );
-  const lines = value?.lines ?? [];
+  const { lines, isKept } = useLines(worker);
+  if (isKept === false)
+    return html`<${Part} title="Standard error"><p class="muted">This server keeps no lines of its workers.</p><//>`;
   return html`<${Part} title="Standard error">
-    ${
-      isKnown && value === undefined
-        ? html`<p class="muted">This server keeps no lines of its workers.</p>`
-        : lines.length === 0
-          ? html`<p class="muted">Nothing so far.</p>`
-          : html`<pre class="log" tabindex="0">${lines
-              .slice(-200)
-              .map((it) => (typeof it === 'string' ? it : (it.text ?? it.line ?? '')))
-              .join('\n')}</pre>`
-    }
+    ${lines.length === 0 ? html`<p class="muted">Nothing so far.</p>` : html`<pre class="log" tabindex="0">${lines.join('\n')}</pre>`}
   <//>`;
+}
+
+/**
+ * Follows what a worker writes, while its pane is open.
+ * @param {string} worker
+ * @returns {{lines: string[], isKept?: boolean}}
+ */
+function useLines(worker) {
+  const [heard, setHeard] = useState(/** @type {{lines: string[], isKept?: boolean}} */ ({ lines: [] }));
+  useEffect(() => {
+    /** @type {EventSource | undefined} */
+    let source;
+    let isOver = false;
+    setHeard({ lines: [] });
+    has('/v1/workers/{worker}/logs').then((isKept) => {
+      setHeard({ lines: [], isKept });
+      if (!isKept || isOver) return;
+      source = new EventSource(`/v1/workers/${encodeURIComponent(worker)}/logs`);
+      source.addEventListener('line', (event) => {
+        const { text } = JSON.parse(event.data);
+        setHeard((before) => ({ lines: [...before.lines, text].slice(-LINES), isKept: true }));
+      });
+      for (const last of ['end', 'bye']) source.addEventListener(last, () => source?.close());
+    });
+    return () => {
+      isOver = true;
+      source?.close();
+    };
+  }, [worker]);
+  return heard;
 }

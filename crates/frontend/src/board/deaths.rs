@@ -78,7 +78,7 @@ mod tests {
     use super::*;
     use procpool_protocol::{Exit, ExitReport};
     use serde_json::Value;
-    use std::time::SystemTime;
+    use std::time::UNIX_EPOCH;
 
     fn gone(number: u64, place: usize) -> Change {
         Change { pool: "fib".into(), what: What::Death { place, number } }
@@ -86,7 +86,7 @@ mod tests {
 
     fn report(worker: &str) -> Arc<Death> {
         let report = ExitReport::new(worker, 7, Exit::by_signal(11, false));
-        Arc::new(Death::new(3, SystemTime::UNIX_EPOCH, "fib", "crashed", report))
+        Arc::new(Death::new(3, UNIX_EPOCH, "fib", "crashed", report))
     }
 
     fn data(rare: &[Rare]) -> Vec<Value> {
