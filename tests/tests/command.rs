@@ -63,7 +63,7 @@ async fn a_job_that_fails_is_one_line_and_exit_code_1() {
     let ended = procpool(&["run", "fib", "\"forty\""]).await;
     assert!(error(&ended).starts_with("bad input: "), "{ended:?}");
     let ended = procpool(&["run", "fib", "93", "--timeout", "200ms"]).await;
-    assert_eq!(error(&ended), "the job timed out running after 200ms");
+    assert_eq!(error(&ended), "the job timed out running after 200ms; it was in procpool_fib::naive");
 }
 
 #[tokio::test]
@@ -74,7 +74,7 @@ async fn a_worker_that_dies_with_the_job_is_one_line_that_says_how() {
     let aborted = verb("\"abort\"").await;
     assert!(error(&aborted).contains("signal 6 (SIGABRT)"), "{aborted:?}");
     let dying = verb(r#"{"last_words":["out of cheese"]}"#).await;
-    assert!(error(&dying).ends_with("its last words: out of cheese"), "{dying:?}");
+    assert!(error(&dying).contains("its last words: out of cheese"), "{dying:?}");
     let panicked = verb(r#"{"panic":"the sky is falling"}"#).await;
     assert!(error(&panicked).starts_with("the job panicked: the sky is falling (at "), "{panicked:?}");
 }

@@ -23,6 +23,7 @@ macro_rules! pages {
 pages! {
     AttachedWorkers: "attached-workers.md",
     Batch: "batch.md",
+    Debugging: "debugging.md",
     ErrorsToHttp: "errors-to-http.md",
     LargePayloads: "large-payloads.md",
     Library: "library.md",

@@ -51,6 +51,7 @@ mod last_words;
 mod limit_hit;
 pub mod limits;
 pub mod log;
+mod machinery;
 pub mod message;
 mod offered;
 pub mod outcome;

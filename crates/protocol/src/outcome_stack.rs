@@ -33,7 +33,7 @@ impl JobError {
 
 /// Returns the part of a sentence that says where the worker was, if anything tells.
 pub(crate) fn was_in(stack: Option<&Stack>) -> String {
-    let call = stack.and_then(|stack| stack.frames().iter().find(|frame| frame.function.is_some()));
+    let call = stack.and_then(|stack| stack.telling_frames().iter().find(|frame| frame.function.is_some()));
     call.map_or_else(String::new, |call| format!("; it was in {call}"))
 }
 

@@ -26,7 +26,8 @@ async fn each_end_of_a_job_has_its_exit_code() {
     let crashed = submit("\"abort\"").await;
     assert!(refused(&crashed, 6).contains("SIGABRT"), "{crashed:?}");
     let late = procpool(&server, &["job", "submit", "verbs", "\"spin\"", "-t", "100ms"]).await;
-    assert!(refused(&late, 5).contains("timed out running after 100ms; `--timeout`"), "{late:?}");
+    assert!(refused(&late, 5).contains("timed out running after 100ms; "), "{late:?}");
+    assert!(refused(&late, 5).contains("; `--timeout` gives"), "{late:?}");
     let wrong = submit("\"no such verb\"").await;
     assert!(refused(&wrong, 1).contains("; `procpool pool show verbs`"), "{wrong:?}");
     let unknown = procpool(&server, &["job", "submit", "none", "1"]).await;

@@ -13,38 +13,6 @@ const CALLS: usize = 3;
 /// Maximum length of a name and of last words, in bytes.
 const LONGEST: usize = 200;
 
-/// How a process ends, and not why: calls below the one that matters.
-const MACHINERY: &[&str] = &[
-    "rust_begin_unwind",
-    "rust_panic",
-    "abort",
-    "raise",
-    "gsignal",
-    "kill",
-    "pthread_kill",
-    "malloc_printerr",
-];
-
-/// The beginnings of the names of such calls.
-const MACHINERY_STARTS: &[&str] = &[
-    "__rust_",
-    "__pthread_kill",
-    "__GI_",
-    "__libc_message",
-    "__assert_fail",
-    "__restore_rt",
-    "__cxxabiv1::",
-    "__cxa_",
-    "_Unwind_",
-    "core::panicking::",
-    "core::option::expect_failed",
-    "core::result::unwrap_failed",
-    "std::panicking::",
-    "std::process::abort",
-    "std::sys::",
-    "std::terminate",
-];
-
 /// See the file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Signature {
@@ -101,18 +69,11 @@ fn end(cause: &str, report: &ExitReport) -> String {
 
 /// Returns the names of the calls that tell deaths apart, the innermost one first.
 fn calls(cause: &str, report: &ExitReport) -> Vec<String> {
-    let frames = report.stack.as_deref().map_or(&[][..], |stack| stack.frames());
-    let first = frames.iter().position(|frame| !is_machinery(frame)).unwrap_or(0);
+    let frames = report.stack.as_deref().map_or(&[][..], |stack| stack.telling_frames());
     // A job that is interrupted is somewhere in its loop, and the calls around that place are the same.
     let is_interrupted = matches!(cause, "timed_out" | "cancelled" | "stopped" | "ordered");
     let number = if is_interrupted { 1 } else { CALLS };
-    frames[first..].iter().take(number).map(name).collect()
-}
-
-fn is_machinery(frame: &StackFrame) -> bool {
-    frame.function.as_deref().is_some_and(|name| {
-        MACHINERY.contains(&name) || MACHINERY_STARTS.iter().any(|start| name.starts_with(start))
-    })
+    frames.iter().take(number).map(name).collect()
 }
 
 /// Returns the name of a call, which is the same in every process of the executable.

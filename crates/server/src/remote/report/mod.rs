@@ -26,7 +26,7 @@ pub(crate) async fn report(args: ReportArgs) -> Result<Ending, RemoteError> {
     let date = first.header(&DATE).unwrap_or_default().to_owned();
     let mut snapshot = Snapshot { server: client.server().to_string(), date, answers: Vec::new() };
     snapshot.answers.push(("/v1/pools".into(), read(&first)));
-    let of_pool = |name: &str| [pools::show(name), pools::workers(name, true), pools::quarantine(name)];
+    let of_pool = |name: &str| [pools::show(name), pools::workers(name, false), pools::quarantine(name)];
     let of_pools = listed.iter().take(MAX_POOLS).flat_map(|pool| of_pool(&pool.name));
     let jobs = jobs::list(&filter::Filter::default(), Some(PAGE), None);
     for request in of_pools.chain([pools::deaths(PAGE), jobs]) {

@@ -1,6 +1,7 @@
 //! Writes a snapshot of a server as one page of HTML. Pure. Names, messages and whatever else others wrote are text in it.
 
 use procpool_client::age;
+use procpool_protocol::printable::printable_json;
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::time::Duration;
@@ -174,7 +175,8 @@ fn data(snapshot: &Snapshot) -> String {
         })
         .collect();
     let all = json!({ "server": snapshot.server, "date": snapshot.date, "answers": answers });
-    all.to_string().replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
+    let text = all.to_string().replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
+    printable_json(&text).into_owned()
 }
 
 fn escaped(text: &str) -> String {
