@@ -34,7 +34,7 @@ pub(crate) struct Fake {
     /// The settings of `fib`, once a test has made it have some.
     pub(crate) settings: Mutex<Option<PoolSettings>>,
     pub(crate) seen: Mutex<Vec<Submission>>,
-    /// What `fib-1` writes.
+    /// The lines of `fib-1`.
     pub(crate) output: Arc<Lines>,
 }
 
