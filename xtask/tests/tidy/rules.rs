@@ -49,6 +49,13 @@ const WALL_CLOCK: &[&str] = &[
     "crates/coordinator/src/recorder/shelf.rs",
     // Read once: the dates of jobs count from then by `Instant`.
     "crates/jobs/src/clock.rs",
+    // The dates of deaths and of lines, as people read them. Nothing is decided by them.
+    "crates/coordinator/src/pool/workers/obituary.rs",
+    "crates/frontend/src/death_view.rs",
+    "crates/process/src/lines/mod.rs",
+    "crates/process/src/lines/ring.rs",
+    "crates/protocol/src/deaths.rs",
+    "crates/protocol/src/worker_output.rs",
 ];
 
 /// Something to mend.

@@ -93,7 +93,7 @@ pub(crate) fn workers(core: &Core) -> Vec<WorkerStatus> {
     })
 }
 
-/// Returns the number of starts that have ended, by result. What neither failed nor got ready was given up.
+/// Returns the number of starts that have ended, by result. The pool gave up a start that neither failed nor got ready.
 fn starts(scheduler: &Scheduler, starting: usize) -> BTreeMap<&'static str, u64> {
     let (counted, failed) = (scheduler.counters(), scheduler.gone(Cause::Start));
     let withdrawn = counted.starts.saturating_sub(counted.ready + failed + starting as u64);

@@ -16,7 +16,7 @@ pub(crate) struct Lost {
     pub(crate) id: JobId,
     /// The length of its input, in bytes.
     pub(crate) length: usize,
-    /// What is held against that input.
+    /// The record of that input, if deaths are held against it.
     pub(crate) suspected: Option<SuspectPayload>,
 }
 
