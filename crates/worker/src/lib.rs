@@ -41,6 +41,8 @@
 //!   decides about the job. A handler of the program's own is not replaced, and programs that a job starts
 //!   have the default actions. An attached worker finishes its job and exits with 0; a second signal ends it
 //!   at once.
+//! - A worker records how it crashes, so that its coordinator can report the stack: see
+//!   [`disable_crash_stacks`]. Exit status and messages are as without that.
 //! - A panic is caught and reported, with the job's outcome `panicked`. Then the worker exits, because its
 //!   state may be broken, and the coordinator starts another. (With `panic = "abort"` it is a crash.)
 //!
