@@ -58,14 +58,14 @@ pub(crate) async fn who(shared: &Shared, head: &Parts) -> Who {
 ///
 /// # Errors
 /// The answer to a request without a token of this server.
-pub(crate) fn begin_session(shared: &Shared, headers: &HeaderMap) -> Result<Option<String>, Response> {
-    let given = bearer(headers).ok_or_else(unauthorized::missing)?;
+pub(crate) fn begin_session(shared: &Shared, headers: &HeaderMap) -> Result<Option<String>, Box<Response>> {
+    let given = bearer(headers).ok_or_else(|| Box::new(unauthorized::missing()))?;
     let is_known = shared.app.tokens.as_ref().is_some_and(|tokens| tokens.of_bearer(given).is_some());
     let is_of_orders = || shared.app.config.orders_token.as_ref().is_some_and(|token| token.is(given));
     let login = match is_known {
         true => Login::Token(TokenDigest::of(given)),
         false if is_of_orders() => Login::Orders,
-        false => return Err(unauthorized::wrong()),
+        false => return Err(Box::new(unauthorized::wrong())),
     };
     Ok(shared.sessions.begin(login))
 }

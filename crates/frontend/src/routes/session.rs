@@ -30,7 +30,8 @@ pub(super) async fn begin(
     State(shared): State<Arc<Shared>>,
     headers: HeaderMap,
 ) -> Result<Response, Response> {
-    let secret = begin_session(&shared, &headers)?.ok_or_else(|| no_random().into_response())?;
+    let secret = begin_session(&shared, &headers).map_err(|refusal| *refusal)?;
+    let secret = secret.ok_or_else(|| no_random().into_response())?;
     tracing::info!("a session of the page has begun");
     Ok(with_cookie(&shared, Some(&secret), &SignedIn { signed_in: true }))
 }

@@ -15,6 +15,7 @@ mod board;
 mod budgets;
 mod cancels;
 mod crowds;
+mod dashboard;
 mod deaths;
 mod events;
 mod half_closed;
