@@ -122,7 +122,7 @@ impl<J: Job> PoolBuilder<J> {
     }
     limit! {
         /// Takes the stack of a worker before it is killed for its job's timeout. The outcome waits for the stack, at
-        /// most 200 ms. Default: false.
+        /// most 500 ms. Default: false.
         stack_at_deadline: bool, takes => takes
     }
     limit! {
