@@ -42,7 +42,7 @@ struct Bounds {
     live: Arc<Live>,
     /// Counters of requests.
     traffic: Arc<Traffic>,
-    /// What workers used at the last scrape.
+    /// The memory and processor time of workers at the last scrape.
     usages: Arc<Usages>,
 }
 
@@ -128,7 +128,7 @@ pub(crate) struct Shared {
     pub(crate) live: Arc<Live>,
     /// Counters of requests.
     pub(crate) traffic: Arc<Traffic>,
-    /// What workers used at the last scrape.
+    /// The memory and processor time of workers at the last scrape.
     pub(crate) usages: Arc<Usages>,
     pub(crate) owners: Owners,
     /// Memory of large inputs, which is used again.

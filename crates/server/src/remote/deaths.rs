@@ -101,7 +101,7 @@ mod tests {
     fn answer() -> Answer {
         let mut headers = HeaderMap::new();
         headers.insert(DATE, HeaderValue::from_static("Thu, 01 Jan 1970 00:02:00 GMT"));
-        Answer { status: StatusCode::OK, headers, body: bytes::Bytes::new() }
+        Answer { status: StatusCode::OK, headers, body: Default::default() }
     }
 
     #[test]
