@@ -49,6 +49,7 @@ pub(crate) fn all(journal: &mut Journal, filters: &[String], required: Option<&[
 fn steps(journal: &mut Journal, bin_dir: &Path, skips: &Skips, filters: &[String]) -> Result<(), Error> {
     let tests = || test("--all-targets", bin_dir, skips, filters);
     journal.step("unit, property and end-to-end tests", tests)?;
+    journal.step("the server's spans", || spans(filters))?;
     journal.step("doc tests", || test("--doc", bin_dir, skips, filters))?;
     if filters.is_empty() {
         journal.step(CHAOS, || chaos::a_minute(bin_dir))
@@ -56,6 +57,16 @@ fn steps(journal: &mut Journal, bin_dir: &Path, skips: &Skips, filters: &[String
         journal.skip(CHAOS, "only what the filter names was asked for; `cargo xtask chaos` runs it");
         Ok(())
     }
+}
+
+/// The tests of a feature that is off where nobody asks for it.
+fn spans(filters: &[String]) -> Result<(), Error> {
+    let mut command =
+        cargo::cargo(["test", "-p", "procpool-server", "--features", "otlp", "--lib", "--locked", "spans"]);
+    if !filters.is_empty() {
+        command.arg("--").args(filters);
+    }
+    cargo::run(command)
 }
 
 fn build() -> Result<PathBuf, Error> {

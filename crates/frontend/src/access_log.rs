@@ -11,7 +11,7 @@ use procpool_protocol::TraceContext;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What a line tells of its request.
+/// The part of a line that is known before the answer.
 pub(crate) struct AccessLine {
     method: Method,
     path: String,

@@ -2,6 +2,7 @@
 //! balancer sees `/readyz` say 503 and a supervisor `/livez` say OK while workers load their state.
 
 use crate::reload::{self, Configuration};
+use crate::spans::{Following, Spans};
 use procpool_coordinator::Coordinator;
 use procpool_protocol::engine::{
     Accepted, Admin, BoxFuture, ConfigReloadError, ConfigReport, Death, DeathGroup, DeathPage, DeathQuery,
@@ -17,28 +18,36 @@ use std::time::Duration;
 
 /// Refuses jobs until there is a coordinator, and is that coordinator from then on.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Late(Arc<OnceLock<(Coordinator, Configuration)>>);
+pub(crate) struct Late {
+    arrived: Arc<OnceLock<(Coordinator, Configuration)>>,
+    spans: Spans,
+}
 
 impl Late {
+    /// Returns one that makes spans of traced jobs.
+    pub(crate) fn with_spans(spans: Spans) -> Self {
+        Self { spans, ..Self::default() }
+    }
+
     /// Sets the coordinator: from now on jobs are run.
     pub(crate) fn arrive(&self, coordinator: Coordinator, configuration: Configuration) {
         // The first one stays: there is only one start.
-        let _ = self.0.set((coordinator, configuration));
+        let _ = self.arrived.set((coordinator, configuration));
     }
 
     /// Returns the coordinator, once there is one.
     pub(crate) fn get(&self) -> Option<&Coordinator> {
-        self.0.get().map(|(coordinator, _)| coordinator)
+        self.arrived.get().map(|(coordinator, _)| coordinator)
     }
 
     /// Returns the configuration that can be read again, once the coordinator is there.
     pub(crate) fn configuration(&self) -> Option<&Configuration> {
-        self.0.get().map(|(_, configuration)| configuration)
+        self.arrived.get().map(|(_, configuration)| configuration)
     }
 
     /// Reads the configuration again, and logs the result.
     pub(crate) async fn reload_config(&self, rehearsal: bool) -> Result<ConfigReport, ConfigReloadError> {
-        let (coordinator, configuration) = self.0.get().ok_or(ConfigReloadError::NotServing)?;
+        let (coordinator, configuration) = self.arrived.get().ok_or(ConfigReloadError::NotServing)?;
         let reloaded = configuration.reload(coordinator, rehearsal).await;
         if !rehearsal {
             reload::log(&reloaded);
@@ -50,21 +59,38 @@ impl Late {
 impl Engine for Late {
     fn submit(&self, job: Submission) -> Result<Accepted, JobError> {
         match self.get() {
-            Some(coordinator) => coordinator.submit(job),
+            Some(coordinator) => {
+                let span = self.spans.of(&job);
+                Ok(followed(span, coordinator.submit(job)?))
+            }
             None => Err(Refused::new(job.pool, Refusal::Starting).into()),
         }
     }
 
     fn submit_watched(&self, id: JobId, job: Submission) -> Result<Watched, JobError> {
         match self.get() {
-            Some(coordinator) => coordinator.submit_watched(id, job),
+            Some(coordinator) => {
+                let span = self.spans.of(&job);
+                let mut watched = coordinator.submit_watched(id, job)?;
+                watched.accepted = followed(span, watched.accepted);
+                Ok(watched)
+            }
             None => Err(Refused::new(job.pool, Refusal::Starting).into()),
         }
     }
 
     fn offer(&self, job: Submission) -> Result<Offered, JobError> {
         match self.get() {
-            Some(coordinator) => coordinator.offer(job),
+            Some(coordinator) => {
+                let span = self.spans.of(&job);
+                Ok(match coordinator.offer(job)? {
+                    Offered::Accepted(accepted) => Offered::Accepted(followed(span, accepted)),
+                    Offered::Waiting(waiting) if span.is_some() => {
+                        Offered::Waiting(Box::pin(async move { Ok(followed(span, waiting.await?)) }))
+                    }
+                    waiting => waiting,
+                })
+            }
             None => Err(Refused::new(job.pool, Refusal::Starting).into()),
         }
     }
@@ -79,6 +105,14 @@ impl Engine for Late {
 
     fn cancel(&self, job: JobId) -> bool {
         self.get().is_some_and(|coordinator| coordinator.cancel(job))
+    }
+}
+
+/// Makes a span of a job's outcome, if it is followed.
+fn followed(span: Option<Following>, accepted: Accepted) -> Accepted {
+    match span {
+        Some(span) => span.follow(accepted),
+        None => accepted,
     }
 }
 

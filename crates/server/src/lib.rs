@@ -62,6 +62,7 @@ mod replay_error;
 mod run;
 mod serve;
 mod signals;
+mod spans;
 mod terminal;
 mod token;
 mod trust;

@@ -8,6 +8,7 @@ use crate::keys::Keys;
 use crate::late::Late;
 use crate::reload::{Configuration, Loaded};
 use crate::signals::{Order, Signals};
+use crate::spans::{self, Exporting};
 use procpool_coordinator::{Coordinator, CoordinatorConfig, ShutdownReport};
 use procpool_frontend::{App, Drained, Health, HttpConfig};
 use std::future::Future;
@@ -111,6 +112,7 @@ struct Server {
     /// Dropped or used, it stops the frontend.
     stop: Option<watch::Sender<()>>,
     frontend: JoinHandle<Drained>,
+    exporting: Exporting,
 }
 
 impl Server {
@@ -123,7 +125,8 @@ impl Server {
         keys: Keys,
         limit: Duration,
     ) -> Self {
-        let coordinator = Late::default();
+        let (spans, exporting) = spans::start();
+        let coordinator = Late::with_spans(spans);
         http.drain_limit = Some(limit.saturating_add(LAST_ANSWERS));
         let health = Health::starting();
         let app = keys.before(App::new(Arc::new(coordinator.clone()), http, health.clone()));
@@ -132,7 +135,7 @@ impl Server {
             let operators = answer_operators(orders, app.clone(), until(stopped.clone()));
             tokio::join!(front.serve(app, until(stopped)), operators).0
         });
-        Self { coordinator, health, address, keys, stop: Some(stop), frontend }
+        Self { coordinator, health, address, keys, stop: Some(stop), frontend, exporting }
     }
 
     /// Runs jobs from now on, and says so. Returns whether anybody may have heard it.
@@ -181,6 +184,7 @@ impl Server {
             // It answers the jobs that were ended, or cuts off clients that do not take the answer.
             let _ = (&mut self.frontend).await;
         }
+        std::mem::take(&mut self.exporting).end().await;
     }
 
     /// Closes every connection, kills every worker and waits a moment for their deaths.

@@ -46,9 +46,6 @@ const MAY_BE_UNSAFE: &[&str] = &[
 const WALL_CLOCK: &[&str] = &[
     // Viewers of the stream compare its times with those of deaths.
     "crates/frontend/src/board/sampler.rs",
-    "crates/coordinator/src/recorder/shelf.rs",
-    // Read once: the dates of jobs count from then by `Instant`.
-    "crates/jobs/src/clock.rs",
     // The dates of deaths and of lines, as people read them. Nothing is decided by them.
     "crates/coordinator/src/pool/workers/obituary.rs",
     "crates/frontend/src/death_view.rs",
@@ -56,6 +53,14 @@ const WALL_CLOCK: &[&str] = &[
     "crates/process/src/lines/ring.rs",
     "crates/protocol/src/deaths.rs",
     "crates/protocol/src/worker_output.rs",
+    // Read once: seconds count from then by `Instant`.
+    "crates/coordinator/src/history/mod.rs",
+    "crates/coordinator/src/recorder/shelf.rs",
+    // Read once: the dates of jobs count from then by `Instant`.
+    "crates/jobs/src/clock.rs",
+    // The dates of lines and spans.
+    "crates/server/src/logs/json.rs",
+    "crates/server/src/spans/mod.rs",
 ];
 
 /// Something to mend.

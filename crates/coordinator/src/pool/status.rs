@@ -25,7 +25,7 @@ pub(crate) fn pool(core: &Core, workers: &WorkerSource) -> PoolStatus {
     status
 }
 
-/// Returns the status and the distributions. What is done under the lock takes no longer in a larger pool.
+/// Returns the status and the distributions. The time under the lock does not grow with the pool.
 fn figures(core: &Core, workers: &WorkerSource) -> PoolFigures {
     let mut figures = PoolFigures::from(PoolStatus::new(&core.name, workers.to_string()));
     core.with(|state, now| {

@@ -2,7 +2,6 @@
 //! there is one.
 
 use super::page::Page;
-use rustix::param::{clock_ticks_per_second, page_size};
 use std::fmt;
 use std::fs;
 
@@ -40,24 +39,52 @@ struct Stat {
 
 impl Stat {
     fn read() -> Option<Self> {
-        Self::of(&fs::read_to_string("/proc/self/stat").ok()?)
+        Self::of(
+            &fs::read_to_string("/proc/self/stat").ok()?,
+            System::of(&fs::read("/proc/self/auxv").ok()?)?,
+        )
     }
 
     /// Reads `/proc/<pid>/stat` (proc(5)).
-    fn of(text: &str) -> Option<Self> {
+    fn of(text: &str, system: System) -> Option<Self> {
         // The name before it may contain anything.
         let (_, fields) = text.rsplit_once(") ")?;
         let fields: Vec<&str> = fields.split_ascii_whitespace().collect();
         // Field 3, the state, is the first.
         let field = |number: usize| fields.get(number - 3)?.parse::<f64>().ok();
-        let ticks = clock_ticks_per_second() as f64;
+        let System { ticks, page } = system;
         Some(Self {
             cpu_seconds: (field(14)? + field(15)?) / ticks,
             threads: field(20)?,
             started: field(22)? / ticks,
             virtual_bytes: field(23)?,
-            resident_bytes: field(24)? * page_size() as f64,
+            resident_bytes: field(24)? * page,
         })
+    }
+}
+
+/// Units in which the kernel counts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct System {
+    /// Clock ticks in a second.
+    ticks: f64,
+    /// Bytes of a page.
+    page: f64,
+}
+
+impl System {
+    /// Reads the auxiliary vector of a process (getauxval(3)): pairs of a kind and a value.
+    fn of(vector: &[u8]) -> Option<Self> {
+        const PAGE_SIZE: usize = 6;
+        const CLOCK_TICKS: usize = 17;
+        const WORD: usize = size_of::<usize>();
+        let word = |bytes: &[u8]| Some(usize::from_ne_bytes(bytes.try_into().ok()?));
+        let value = |kind: usize| {
+            let mut pairs = vector.chunks_exact(2 * WORD);
+            let pair = pairs.find(|pair| word(&pair[..WORD]) == Some(kind))?;
+            word(&pair[WORD..]).map(|value| value as f64)
+        };
+        Some(Self { ticks: value(CLOCK_TICKS)?, page: value(PAGE_SIZE)? })
     }
 }
 
@@ -80,10 +107,14 @@ mod tests {
     #[test]
     fn a_process_is_read_whatever_its_name() {
         let rest = "S 1 1 1 0 -1 4194560 9 0 0 0 200 100 0 0 20 0 7 0 5000 1048576 16 0";
-        let stat = Stat::of(&format!("42 (a ) b) {rest}")).unwrap();
-        let ticks = clock_ticks_per_second() as f64;
-        assert_eq!((stat.cpu_seconds * ticks, stat.threads, stat.started * ticks), (300.0, 7.0, 5000.0));
-        assert_eq!((stat.virtual_bytes, stat.resident_bytes), (1_048_576.0, 16.0 * page_size() as f64));
-        assert!(Stat::of("42 (x) S 1").is_none());
+        let system = System { ticks: 100.0, page: 4096.0 };
+        let stat = Stat::of(&format!("42 (a ) b) {rest}"), system).unwrap();
+        assert_eq!((stat.cpu_seconds, stat.threads, stat.started), (3.0, 7.0, 50.0));
+        assert_eq!((stat.virtual_bytes, stat.resident_bytes), (1_048_576.0, 65_536.0));
+        assert!(Stat::of("42 (x) S 1", system).is_none());
+        let vector: Vec<u8> =
+            [33, 9, 6, 4096, 17, 100, 0, 0].into_iter().flat_map(usize::to_ne_bytes).collect();
+        assert_eq!(System::of(&vector), Some(system));
+        assert_eq!(System::of(&vector[..40]), None);
     }
 }

@@ -11,10 +11,10 @@ use tokio::sync::oneshot;
 
 /// Time after which an outcome goes out with what is known by then. A grace of the default length, the kill, and
 /// unwinding and naming the stack fit in. A caller should not have to wait for more.
-const USUAL: Duration = Duration::from_millis(480);
+const USUAL: Duration = Duration::from_millis(225);
 
 /// Maximum time for which an outcome is withheld.
-const LONGEST: Duration = Duration::from_millis(500);
+const LONGEST: Duration = Duration::from_millis(240);
 
 /// An outcome that is ready but for its stack. Clones are the same outcome.
 #[derive(Clone, Debug)]
