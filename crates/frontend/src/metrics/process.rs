@@ -2,7 +2,6 @@
 //! there is one.
 
 use super::page::Page;
-use rustix::param::{clock_ticks_per_second, page_size};
 use std::fmt;
 use std::fs;
 
@@ -40,24 +39,46 @@ struct Stat {
 
 impl Stat {
     fn read() -> Option<Self> {
-        Self::of(&fs::read_to_string("/proc/self/stat").ok()?)
+        let units = Units::of(&fs::read("/proc/self/auxv").ok()?)?;
+        Self::of(&fs::read_to_string("/proc/self/stat").ok()?, &units)
     }
 
     /// Reads `/proc/<pid>/stat` (proc(5)).
-    fn of(text: &str) -> Option<Self> {
+    fn of(text: &str, units: &Units) -> Option<Self> {
         // The name before it may contain anything.
         let (_, fields) = text.rsplit_once(") ")?;
         let fields: Vec<&str> = fields.split_ascii_whitespace().collect();
         // Field 3, the state, is the first.
         let field = |number: usize| fields.get(number - 3)?.parse::<f64>().ok();
-        let ticks = clock_ticks_per_second() as f64;
         Some(Self {
-            cpu_seconds: (field(14)? + field(15)?) / ticks,
+            cpu_seconds: (field(14)? + field(15)?) / units.ticks_per_second,
             threads: field(20)?,
-            started: field(22)? / ticks,
+            started: field(22)? / units.ticks_per_second,
             virtual_bytes: field(23)?,
-            resident_bytes: field(24)? * page_size() as f64,
+            resident_bytes: field(24)? * units.page_bytes,
         })
+    }
+}
+
+/// The units of `/proc/<pid>/stat`.
+#[derive(Debug, PartialEq)]
+struct Units {
+    ticks_per_second: f64,
+    page_bytes: f64,
+}
+
+impl Units {
+    /// Reads the auxiliary vector of a process (getauxval(3)): pairs of a key and a value, as words.
+    fn of(auxv: &[u8]) -> Option<Self> {
+        const AT_PAGESZ: usize = 6;
+        const AT_CLKTCK: usize = 17;
+        let (words, _) = auxv.as_chunks::<{ size_of::<usize>() }>();
+        let (pairs, _) = words.as_chunks::<2>();
+        let value = |wanted| {
+            let found = pairs.iter().find(|[key, _]| usize::from_ne_bytes(*key) == wanted);
+            found.map(|[_, value]| usize::from_ne_bytes(*value) as f64).filter(|value| *value > 0.0)
+        };
+        Some(Self { ticks_per_second: value(AT_CLKTCK)?, page_bytes: value(AT_PAGESZ)? })
     }
 }
 
@@ -80,10 +101,24 @@ mod tests {
     #[test]
     fn a_process_is_read_whatever_its_name() {
         let rest = "S 1 1 1 0 -1 4194560 9 0 0 0 200 100 0 0 20 0 7 0 5000 1048576 16 0";
-        let stat = Stat::of(&format!("42 (a ) b) {rest}")).unwrap();
-        let ticks = clock_ticks_per_second() as f64;
-        assert_eq!((stat.cpu_seconds * ticks, stat.threads, stat.started * ticks), (300.0, 7.0, 5000.0));
-        assert_eq!((stat.virtual_bytes, stat.resident_bytes), (1_048_576.0, 16.0 * page_size() as f64));
-        assert!(Stat::of("42 (x) S 1").is_none());
+        let units = Units { ticks_per_second: 100.0, page_bytes: 4096.0 };
+        let stat = Stat::of(&format!("42 (a ) b) {rest}"), &units).unwrap();
+        assert_eq!((stat.cpu_seconds, stat.threads, stat.started), (3.0, 7.0, 50.0));
+        assert_eq!((stat.virtual_bytes, stat.resident_bytes), (1_048_576.0, 65_536.0));
+        assert!(Stat::of("42 (x) S 1", &units).is_none());
+    }
+
+    #[test]
+    fn the_units_are_those_that_the_kernel_told_the_process() {
+        let auxv = |words: &[usize]| words.iter().flat_map(|word| word.to_ne_bytes()).collect::<Vec<_>>();
+        let told = Units { ticks_per_second: 100.0, page_bytes: 16_384.0 };
+        assert_eq!(Units::of(&auxv(&[3, 17, 6, 16_384, 17, 100, 0, 0])), Some(told));
+        assert_eq!(Units::of(&auxv(&[6, 4096, 17, 0, 0, 0])), None);
+        assert_eq!(Units::of(&auxv(&[6, 4096, 17])), None);
+
+        let ours = rustix::param::clock_ticks_per_second() as f64;
+        let pages = rustix::param::page_size() as f64;
+        let units = Units::of(&fs::read("/proc/self/auxv").unwrap());
+        assert_eq!(units, Some(Units { ticks_per_second: ours, page_bytes: pages }));
     }
 }
