@@ -1,4 +1,4 @@
-//! What can be followed of a request: its trace to the worker and back, the access log, and that none of it has what users
+//! The tracks of a request: its trace to the worker and back, the access log, and that none of it has what users
 //! send in it.
 
 use procpool_protocol::log::LogLevel;

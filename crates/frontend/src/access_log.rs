@@ -11,7 +11,7 @@ use procpool_protocol::TraceContext;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What a line tells of its request.
+/// One line of the access log: the facts about a request.
 pub(crate) struct AccessLine {
     method: Method,
     path: String,

@@ -44,7 +44,7 @@ struct Bounds {
     live: Arc<Live>,
     /// Counters of requests.
     traffic: Arc<Traffic>,
-    /// What workers used at the last scrape.
+    /// The usage of workers at the last scrape.
     usages: Arc<Usages>,
     /// The view of all pools for those who watch.
     board: Board,
@@ -138,7 +138,7 @@ pub(crate) struct Shared {
     pub(crate) live: Arc<Live>,
     /// Counters of requests.
     pub(crate) traffic: Arc<Traffic>,
-    /// What workers used at the last scrape.
+    /// The usage of workers at the last scrape.
     pub(crate) usages: Arc<Usages>,
     /// The view of all pools for those who watch.
     pub(crate) board: Board,

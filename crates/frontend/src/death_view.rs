@@ -37,7 +37,7 @@ pub(crate) struct DeathView<'a> {
     uptime_ms: u64,
     jobs_done: u64,
     replay: Option<String>,
-    /// What to type to have the job die again.
+    /// The commands that run the job again, to see it die.
     commands: Vec<String>,
 }
 

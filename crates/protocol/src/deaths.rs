@@ -160,7 +160,7 @@ impl DeathQuery {
 pub struct DeathPage {
     /// The deaths.
     pub deaths: Vec<Arc<Death>>,
-    /// What [`DeathQuery::before`] is for the next page. `None` if there is none.
+    /// The value of [`DeathQuery::before`] for the next page. `None` if there is no next page.
     pub next: Option<u64>,
 }
 

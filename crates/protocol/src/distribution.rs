@@ -98,7 +98,7 @@ impl Distribution {
     pub fn bucket(duration: Duration) -> usize {
         let units = (duration.as_secs().min(LONGEST) << UNITS)
             + ((u64::from(duration.subsec_nanos()) * OF_NANOSECOND) >> 32);
-        // A bucket includes its upper bound. What is below the first bound counts as just below it.
+        // A bucket includes its upper bound. A value below the first bound counts as just below it.
         let below = units.min(1 << (UNITS + HIGHEST as u32)).saturating_sub(1).max(FIRST);
         let zeros = below.leading_zeros();
         let doubling = (FIRST.leading_zeros() - zeros) as usize;

@@ -188,7 +188,7 @@ pub trait Admin: Send + Sync + 'static {
     /// Returns every pool, by name.
     fn pools(&self) -> Vec<PoolStatus>;
 
-    /// Returns the figures of every pool, by name. The default knows no more than [`pools`](Self::pools).
+    /// Returns the figures of every pool, by name. The default knows only the figures of [`pools`](Self::pools).
     fn figures(&self) -> Vec<PoolFigures> {
         self.pools().into_iter().map(PoolFigures::from).collect()
     }

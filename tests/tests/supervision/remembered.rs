@@ -34,7 +34,7 @@ async fn a_crash_is_found_at_once_by_its_job_with_its_group_and_the_commands_to_
     for (row, count) in [(7, 1), (812, 2)] {
         let crashed = server.perform(&last_words(&format!("row {row} has no price"))).await;
         assert_eq!(crashed.status, 502, "{}", crashed.text());
-        // Whoever hears of the crash finds the death: nothing is waited for.
+        // A caller that hears of the crash finds the death: nothing is waited for.
         let death = deaths(&server).await.remove(0);
         assert_eq!(death["signature"], "SIGABRT: row # has no price");
         assert_eq!((&death["cause"], &death["signal_name"]), (&json!("crashed"), &json!("SIGABRT")));

@@ -32,7 +32,7 @@ pub(super) struct Ring {
     last: Measured,
 }
 
-/// What happened within a second, and the state at its end.
+/// The events of one second, and the state at its end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Second {
     finished: u32,
@@ -48,7 +48,7 @@ struct Second {
 }
 
 impl Ring {
-    /// Returns a ring without seconds. What is measured now is where the first one begins.
+    /// Returns a ring without seconds. The first one begins at the values that are measured now.
     pub(super) fn of(now: u64, measured: Measured) -> Self {
         Self { seconds: VecDeque::new(), next: now, last: measured }
     }

@@ -25,7 +25,7 @@ pub(crate) fn pool(core: &Core, workers: &WorkerSource) -> PoolStatus {
     status
 }
 
-/// Returns the status and the distributions. What is done under the lock takes no longer in a larger pool.
+/// Returns the status and the distributions. The work under the lock takes no longer in a larger pool.
 fn figures(core: &Core, workers: &WorkerSource) -> PoolFigures {
     let mut figures = PoolFigures::from(PoolStatus::new(&core.name, workers.to_string()));
     core.with(|state, now| {
@@ -93,7 +93,7 @@ pub(crate) fn workers(core: &Core) -> Vec<WorkerStatus> {
     })
 }
 
-/// Returns the number of starts that have ended, by result. What neither failed nor got ready was given up.
+/// Returns the number of starts that have ended, by result. A start that neither failed nor got ready was given up.
 fn starts(scheduler: &Scheduler, starting: usize) -> BTreeMap<&'static str, u64> {
     let (counted, failed) = (scheduler.counters(), scheduler.gone(Cause::Start));
     let withdrawn = counted.starts.saturating_sub(counted.ready + failed + starting as u64);

@@ -1,4 +1,4 @@
-//! What a pool's workers use, read from `/proc` when somebody asks. The files are read on a thread of their own, and not
+//! The usage of a pool's workers, read from `/proc` when somebody asks. The files are read on a thread of their own, and not
 //! under the pool's lock: a thousand workers take tens of milliseconds.
 
 use super::RawPool;
@@ -21,7 +21,7 @@ impl RawPool {
     }
 }
 
-/// The last sample of a pool. Whoever asks while one is taken waits for that one.
+/// The last sample of a pool. A caller that asks while one is taken waits for that one.
 #[derive(Debug, Default)]
 pub(super) struct LastUsage(Mutex<Option<(Instant, Arc<PoolUsage>)>>);
 

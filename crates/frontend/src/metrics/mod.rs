@@ -1,4 +1,4 @@
-//! What `GET /metrics` shows: the figures of pools, of the registry, of this frontend and of its process, in the
+//! The page of `GET /metrics`: the figures of pools, of the registry, of this frontend and of its process, in the
 //! two text formats of Prometheus. `traffic` counts requests, everything else is read when it is asked for.
 //!
 //! The values of labels are names of pools, or come from fixed sets: no series appears with a worker or a job.
@@ -83,7 +83,7 @@ fn weight(list: Option<&str>, wanted: &str) -> f32 {
 pub(crate) struct Scrape {
     /// The pools that the client may see.
     pub(crate) pools: Vec<PoolFigures>,
-    /// What their workers used at the scrape before, by pool.
+    /// The usage of their workers at the scrape before, by pool.
     pub(crate) usages: BTreeMap<String, Arc<PoolUsage>>,
     pub(crate) stored: Usage,
     pub(crate) stored_event_bytes: u64,

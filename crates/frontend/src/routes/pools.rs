@@ -30,7 +30,7 @@ struct Pool<'a> {
     /// Those that may change while it runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     settings: Option<Value>,
-    /// What its workers use, for who asks for it.
+    /// The usage of its workers, if the client asks for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<&'a PoolUsage>,
 }

@@ -36,7 +36,7 @@ pub(crate) struct Fake {
     /// The settings of `fib`, once a test has made it have some.
     pub(crate) settings: Mutex<Option<PoolSettings>>,
     pub(crate) seen: Mutex<Vec<Submission>>,
-    /// What `fib-1` writes.
+    /// The lines that `fib-1` writes.
     pub(crate) output: Arc<Lines>,
     /// The pools as those see them who watch.
     pub(crate) samples: Mutex<Vec<PoolSample>>,

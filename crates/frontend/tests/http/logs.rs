@@ -1,4 +1,4 @@
-//! What a living worker writes, over HTTP: at once, and as events that resume, say what is missing, and end with it.
+//! The output of a living worker, over HTTP: at once, and as events that resume, say what is missing, and end with it.
 
 use crate::events::Source;
 use crate::fake::{Fake, ID_TEXT};

@@ -16,7 +16,7 @@ pub(crate) struct Lost {
     pub(crate) id: JobId,
     /// The length of its input, in bytes.
     pub(crate) length: usize,
-    /// What is held against that input.
+    /// The record of deaths on that input.
     pub(crate) suspected: Option<SuspectPayload>,
 }
 
