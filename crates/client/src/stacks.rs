@@ -19,7 +19,7 @@ pub fn profile(worker: &str, seconds: u32, format: &str) -> Request {
     Request::post(target.query("seconds", &seconds.to_string()).query("format", format))
 }
 
-/// What the threads of a worker do.
+/// The stacks of a worker's threads.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]

@@ -128,7 +128,7 @@ pub struct ExitReport {
     pub uptime: Duration,
     /// Number of jobs that it had finished.
     pub jobs_done: u64,
-    /// What its threads did at the end, where that is known.
+    /// The stacks of its threads at the end, where they are known.
     pub stack: Option<Arc<Stack>>,
 }
 

@@ -12,7 +12,7 @@ pub const LONGEST_PROFILE: Duration = Duration::from_secs(60);
 /// always, or never.
 pub const SAMPLE_RATE: u32 = 99;
 
-/// What a worker's first thread did over some seconds.
+/// The calls of a worker's first thread over some seconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Profile {
@@ -50,7 +50,7 @@ impl Profile {
     }
 }
 
-/// What a thread did at one moment.
+/// The calls of a thread at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sample {
     /// The time since the profile began.
@@ -112,7 +112,7 @@ impl InspectionError {
     }
 
     /// Returns the error with a reason of the system's.
-    pub fn failed(worker: impl Into<String>, reason: impl ToString) -> Self {
-        Self::Failed { worker: worker.into(), reason: reason.to_string() }
+    pub fn failed(worker: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Failed { worker: worker.into(), reason: reason.into() }
     }
 }

@@ -28,8 +28,8 @@ fn line() -> Option<usize> {
     SOURCE.lines().position(|line| line.contains("/* spins */")).map(|at| at + 1)
 }
 
-/// Returns the calls of the first thread, unless the machine was too busy to name them in time. What was read for
-/// them is there the next time.
+/// Returns the calls of the first thread, unless the machine was too busy to name them in time. The
+/// tables that were read for them are there the next time.
 fn named(stack: &Value) -> Option<Vec<Value>> {
     let note = stack["note"].as_str().unwrap_or_default();
     let calls = stack["threads"][0]["frames"].as_array().filter(|_| !note.contains("in time"));

@@ -14,7 +14,8 @@ const CODEC: &str = "crates/protocol/src/codec.rs";
 /// The files that ask for what no safe wrapper offers: a pidfd in tokio's reactor (its safe constructors
 /// are deprecated as unsound), noticing a fork, spawning with exact descriptors, a table of descriptors for
 /// one thread, reaping with the bill (`wait4`), a peer's pidfd, limits where a sandbox may refuse to tell them,
-/// the signal mask, writing memory that was sealed meanwhile, forking a sibling, a setting of the allocator, the descriptors that a worker is born with, and the handlers of signals.
+/// the signal mask, writing memory that was sealed meanwhile, forking a sibling, a setting of the allocator, the descriptors that a worker is born with, the handlers of signals,
+/// and the registers and memory of another process (`ptrace`, `process_vm_readv`).
 const MAY_BE_UNSAFE: &[&str] = &[
     "crates/birth/src/inherited.rs",
     "crates/conform/src/os/mapping.rs",
@@ -27,6 +28,7 @@ const MAY_BE_UNSAFE: &[&str] = &[
     "crates/process/src/os/peer.rs",
     "crates/process/src/os/posix_spawn.rs",
     "crates/process/src/os/signals.rs",
+    "crates/process/src/os/trace.rs",
     "crates/process/src/os/wait.rs",
     "crates/worker/src/os/fatal_signals.rs",
     "crates/worker/src/os/sibling.rs",
@@ -42,23 +44,32 @@ const MAY_BE_UNSAFE: &[&str] = &[
     "tests/src/fork.rs",
 ];
 
-/// The files of the product that name the wall clock: how old a kept file is, by its own date.
+/// The files of the product that name the wall clock. All of them mean a date: people read it, or it is compared with
+/// another date, such as that of a file. None of them waits by it.
 const WALL_CLOCK: &[&str] = &[
+    // Read once: the seconds count from then by `Instant`.
+    "crates/coordinator/src/history/mod.rs",
+    // The date at which a profile began. Its samples are measured by `Instant`.
+    "crates/coordinator/src/pool/stacks/profile.rs",
+    "crates/frontend/src/profile/firefox.rs",
+    "crates/frontend/src/profile/mod.rs",
+    "crates/protocol/src/inspection.rs",
+    // The date of a death.
+    "crates/coordinator/src/pool/workers/obituary.rs",
+    "crates/frontend/src/board/deaths.rs",
+    "crates/frontend/src/death_view.rs",
+    "crates/protocol/src/deaths.rs",
+    // How old a kept file is, by its own date.
+    "crates/coordinator/src/recorder/shelf.rs",
     // Viewers of the stream compare its times with those of deaths.
     "crates/frontend/src/board/sampler.rs",
-    // The dates of deaths and of lines, as people read them. Nothing is decided by them.
-    "crates/coordinator/src/pool/workers/obituary.rs",
-    "crates/frontend/src/death_view.rs",
-    "crates/process/src/lines/mod.rs",
-    "crates/process/src/lines/ring.rs",
-    "crates/protocol/src/deaths.rs",
-    "crates/protocol/src/worker_output.rs",
-    // Read once: seconds count from then by `Instant`.
-    "crates/coordinator/src/history/mod.rs",
-    "crates/coordinator/src/recorder/shelf.rs",
     // Read once: the dates of jobs count from then by `Instant`.
     "crates/jobs/src/clock.rs",
-    // The dates of lines and spans.
+    // The date of a line that a worker wrote.
+    "crates/process/src/lines/mod.rs",
+    "crates/process/src/lines/ring.rs",
+    "crates/protocol/src/worker_output.rs",
+    // The date of a line of the log.
     "crates/server/src/logs/json.rs",
     "crates/server/src/spans/mod.rs",
 ];

@@ -17,7 +17,7 @@ use procpool_protocol::stack::StackFrame;
 pub(crate) enum Format {
     /// A line for each stack, with the number of its samples.
     Folded,
-    /// What profiler.firefox.com reads.
+    /// The form that profiler.firefox.com reads.
     Firefox,
     /// A picture, with the outermost calls at its top.
     Svg,

@@ -37,7 +37,7 @@ pub enum SnapshotError {
     System {
         /// The worker's process.
         pid: u32,
-        /// What the system says.
+        /// The error of the system.
         error: io::Error,
     },
 }

@@ -1,7 +1,7 @@
 //! Which of the system's rules forbids to trace a process, and the way out. Does not: ask the system; the facts
 //! are given.
 
-/// What decides whether a process may be traced.
+/// The facts that decide whether a process may be traced.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Facts {
     /// The process that traces it already.

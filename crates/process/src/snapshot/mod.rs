@@ -40,7 +40,7 @@ pub enum Threads {
 
 static PLACES: PerProcess<Semaphore> = PerProcess::new();
 
-/// Takes a snapshot within this time. What is not done by then is given up, and the worker goes on.
+/// Takes a snapshot within this time. The rest is given up then, and the worker goes on.
 pub(crate) async fn take(
     process: Arc<WorkerProcess>,
     threads: Threads,
@@ -55,7 +55,7 @@ pub(crate) async fn take(
         let thread = std::thread::Builder::new().name("procpool-tracer".into()).stack_size(STACK);
         let started = thread.spawn(move || {
             let taken = taking::take(&process, threads, until);
-            // The process belongs to whoever buries it: that one is not to wait for this thread.
+            // The task that buries the process must not wait for this thread.
             drop(process);
             let _ = sender.send(taken);
             drop(place);

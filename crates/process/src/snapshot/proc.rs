@@ -1,4 +1,4 @@
-//! What `/proc` tells of a process: its threads, its mapped files, and what forbids to trace it.
+//! Reads the facts of a process in `/proc`: its threads, its mapped files, and what forbids to trace it.
 //!
 //! The files of a hostile process may be long. All of them are read up to a bound.
 

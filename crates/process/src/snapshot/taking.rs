@@ -58,7 +58,7 @@ pub(super) fn take(
     if taken.first().is_none_or(|first| first.id != process.pid()) {
         return Err(failed.unwrap_or(SnapshotError::Gone));
     }
-    // After the release: a process that is stuck may keep whoever asks for its mappings waiting.
+    // After the release: a process that is stuck may keep a reader of its mappings waiting.
     for thread in &mut taken {
         let id = Pid::from_raw(thread.id.cast_signed());
         thread.name = id.map(|id| proc::thread_name(pid, id)).unwrap_or_default();

@@ -231,7 +231,7 @@ fn limits(table: &PoolTable) -> Result<PoolLimits, (&'static str, Mistake)> {
     limits.max_timeout = max_timeout.or(limits.max_timeout);
     limits.admission = table.admission.unwrap_or(limits.admission);
     limits.grace = table.grace.map_or(limits.grace, |span| span.0);
-    // A program that has a pool decides whether its callers wait for a stack. Whoever calls a server sees nothing else.
+    // A program that has a pool decides whether its callers wait for a stack. A client of a server sees nothing else.
     limits.stack_at_deadline = table.stack_at_deadline.unwrap_or(true);
     limits.stop_timeout = table.stop_timeout.map_or(limits.stop_timeout, |span| span.0);
     limits.start_timeout = table.start_timeout.map_or(limits.start_timeout, |span| span.0);

@@ -50,7 +50,7 @@ pub trait NamesCalls: Send + Sync + 'static {
     fn prepare(&self) {}
 }
 
-/// What names the calls of a pool's stacks.
+/// The component that names the calls of a pool's stacks.
 #[derive(Clone)]
 pub struct CallNames(pub(crate) Arc<dyn NamesCalls>);
 
@@ -67,7 +67,7 @@ impl fmt::Debug for CallNames {
     }
 }
 
-/// What a pool needs to look into its workers.
+/// The means by which a pool looks into its workers.
 pub(crate) struct Stacks {
     names: Option<Arc<dyn NamesCalls>>,
     places: Arc<Semaphore>,

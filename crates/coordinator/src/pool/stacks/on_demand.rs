@@ -62,5 +62,9 @@ impl RawPool {
 
 /// Returns why a worker could not be looked at.
 pub(super) fn why(worker: &str, error: &SnapshotError) -> InspectionError {
-    if error.is_gone() { InspectionError::gone(worker) } else { InspectionError::failed(worker, error) }
+    if error.is_gone() {
+        InspectionError::gone(worker)
+    } else {
+        InspectionError::failed(worker, error.to_string())
+    }
 }

@@ -61,7 +61,7 @@ impl RawPool {
                 }
             }
             next += profile.interval;
-            // What is late is left out, or samples would come in bursts.
+            // A late sample is left out, or samples would come in bursts.
             while next < end && next + profile.interval < Instant::now() {
                 next += profile.interval;
                 profile.missed += 1;
@@ -98,7 +98,7 @@ impl Drop for Only<'_> {
     }
 }
 
-/// What was seen so far, without names. Each call and each file is kept once.
+/// The samples so far, without names. Each call and each file is kept once.
 #[derive(Debug, Default)]
 struct Seen {
     modules: Vec<ModuleFile>,

@@ -67,7 +67,7 @@ impl Drop for Inside {
 }
 
 impl Core {
-    /// Tells a caller how its job ended, once the job is saved if it is to be.
+    /// Tells a caller how its job ended, once the job is saved, if it must be.
     pub(crate) fn tell(&self, outcome: Outcome) {
         let Outcome { caller, finished, sent } = outcome;
         match sent {
