@@ -115,7 +115,7 @@ async fn a_pool_has_a_history_without_having_been_asked_for_one() {
     }
     let history = eventually("seconds in which the jobs have ended", async || {
         let history = get(server.address(), "/v1/pools/fib/history?seconds=900").await.json();
-        let finished = history["finished"].as_array().unwrap().iter().filter_map(|it| it.as_u64());
+        let finished = history["finished"].as_array().unwrap().iter().filter_map(serde_json::Value::as_u64);
         (finished.sum::<u64>() == 3).then_some(history)
     })
     .await;

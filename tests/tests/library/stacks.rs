@@ -60,9 +60,8 @@ async fn a_job_that_is_killed_at_its_deadline_says_where_it_was() {
     assert!(stack.frames().len() > 3, "it goes on to main: {stack:?}");
     assert_eq!((stack.threads.len(), stack.threads[0].id), (1, pid));
     let report = loop {
-        match events.next().await.expect("the pool is there") {
-            PoolEvent::Died { report, .. } => break report,
-            _ => {}
+        if let PoolEvent::Died { report, .. } = events.next().await.expect("the pool is there") {
+            break report;
         }
     };
     assert_eq!(report.stack.as_deref(), Some(stack), "the report of the death has the same");

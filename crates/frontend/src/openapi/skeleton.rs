@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn every_piece_is_json() {
         for piece in PIECES {
-            assert!(serde_json::from_str::<Map<String, Value>>(piece).is_ok(), "{:.60}", piece);
+            assert!(serde_json::from_str::<Map<String, Value>>(piece).is_ok(), "{piece:.60}");
         }
     }
 

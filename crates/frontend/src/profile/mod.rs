@@ -100,10 +100,11 @@ mod tests {
         assert_eq!(thread["samples"]["timeDeltas"], serde_json::json!([0.0, 10.0, 20.0]));
         assert_eq!(thread["stackTable"]["prefix"], serde_json::json!([null, 0]));
         assert_eq!((&json["meta"]["startTime"], &thread["pid"]), (&1_700_000_000_000.0.into(), &"77".into()));
-        let frame = thread["stackTable"]["frame"][1].as_u64().unwrap() as usize;
+        let number = |it: &serde_json::Value| usize::try_from(it.as_u64().unwrap()).unwrap();
+        let frame = number(&thread["stackTable"]["frame"][1]);
         assert_eq!(thread["frameTable"]["line"][frame], 7);
-        let function = thread["frameTable"]["func"][frame].as_u64().unwrap() as usize;
-        let name = thread["funcTable"]["name"][function].as_u64().unwrap() as usize;
+        let function = number(&thread["frameTable"]["func"][frame]);
+        let name = number(&thread["funcTable"]["name"][function]);
         assert_eq!(thread["stringArray"][name], "spin<&str>");
     }
 

@@ -44,14 +44,16 @@ impl Drawing<'_> {
         if width < NARROWEST {
             return;
         }
-        let fits = (width / LETTER) as usize;
-        let shown: String = if fits < 3 { String::new() } else { name.chars().take(fits - 1).collect() };
+        let letters = (1..).zip(name.chars());
+        let fitting = letters.take_while(|(number, _)| f64::from(*number + 1_u32) * LETTER <= width);
+        let shown: String = fitting.map(|(_, letter)| letter).collect();
+        let shown = if shown.len() < 2 { String::new() } else { shown };
         let (place, shown) = (escaped(place), escaped(&shown));
         // Writing to a `String` does not fail.
-        let _ = write!(
+        let _ = writeln!(
             self.svg,
             "<g><title>{place}: {} of {} samples ({:.1} %)</title><rect x=\"{x:.1}\" y=\"{y:.0}\" width=\"{width:.1}\" \
-             height=\"{:.0}\" fill=\"{}\" stroke=\"#ffffff\"/><text x=\"{:.1}\" y=\"{:.0}\">{shown}</text></g>\n",
+             height=\"{:.0}\" fill=\"{}\" stroke=\"#ffffff\"/><text x=\"{:.1}\" y=\"{:.0}\">{shown}</text></g>",
             node.samples,
             self.total,
             share * 100.0,

@@ -272,7 +272,8 @@ impl Admin for Fake {
     fn profile(&self, worker: &str, time: Duration) -> BoxFuture<'_, Result<Profile, InspectionError>> {
         let mut profile = Profile::new(worker, 1234, std::time::SystemTime::UNIX_EPOCH);
         profile.frames.push(StackFrame::new(Some("fib".into()), 0x10));
-        profile.samples = vec![Sample { at: Duration::ZERO, calls: vec![0] }; time.as_secs() as usize];
+        profile.samples =
+            vec![Sample { at: Duration::ZERO, calls: vec![0] }; usize::try_from(time.as_secs()).unwrap()];
         let profile = match worker {
             "fib-1" => Ok(profile),
             "fib-2" => Err(InspectionError::profiled(worker)),

@@ -248,7 +248,7 @@ mod tests {
             screen(&[("snapshot", SNAPSHOT)], width, height);
         }
         assert!(screen(&[], 80, 24).contains("no pool that you may see"));
-        let many = format!(r#"{{"t":1,"pools":{{"fib":{{"s":"i8000"}}}}}}"#);
+        let many = r#"{"t":1,"pools":{"fib":{"s":"i8000"}}}"#.to_owned();
         let screen = screen(&[("snapshot", &many)], 80, 24);
         assert!(screen.contains(" more"), "{screen}");
     }
