@@ -1,5 +1,5 @@
 //! The record that a worker leaves behind when a signal kills it: the registers of the thread, the top of its stack, and
-//! what is mapped. It stands in the [page](crate::page), behind the ring, in pages that have room for it.
+//! what is mapped. It stands in the page of the worker ([`crate::page`]), behind the ring, in pages that have room for it.
 //!
 //! The worker writes it in its handler of the signal, in this order: the numbers, the stack, the mappings. It
 //! writes [`STATE`] after each part, so that a record that was interrupted is known as far as it goes.
