@@ -1,25 +1,11 @@
 // Drives Chromium over the pipe of its own protocol (https://chromedevtools.github.io/devtools-protocol/), so that nothing has
 // to be installed but Chromium. A page notes its errors and every request that it makes.
-import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { start } from "./process.mjs";
 
 /** Starts a browser. `close` ends it. */
 export async function launch() {
-  const profile = mkdtempSync(join(tmpdir(), "procpool-browser-"));
-  const options = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--hide-scrollbars"];
   // Its own calls home are none of the page's.
-  options.push("--disable-background-networking", "--disable-component-update", `--user-data-dir=${profile}`);
-  const program = process.env.CHROMIUM ?? "chromium";
-  const browser = spawn(program, [...options, "--remote-debugging-pipe"], {
-    stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"],
-  });
-  browser.on("error", (error) => {
-    console.error(`${program}: ${error.message}`);
-    process.exit(1);
-  });
-  const gone = new Promise((resolve) => browser.on("exit", resolve));
+  const { browser, end } = start("--hide-scrollbars", "--disable-background-networking", "--disable-component-update");
 
   /** The questions that have no answer yet, by number. */
   const asked = new Map();
@@ -67,12 +53,7 @@ export async function launch() {
     });
     return page;
   };
-  const close = async () => {
-    browser.kill("SIGKILL");
-    await gone;
-    rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
-  };
-  return { open, close };
+  return { open, close: () => end(ask) };
 }
 
 class Page {

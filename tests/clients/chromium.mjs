@@ -1,24 +1,11 @@
 // Drives Chromium over the pipe of its own protocol (https://chromedevtools.github.io/devtools-protocol/), so that nothing
 // has to be installed but Chromium.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { start } from "./process.mjs";
 
 /** Opens a page at `url` below `origin`, hands it to `visit`, and ends the browser. */
 export async function withPage(url, visit) {
-  const profile = mkdtempSync(join(tmpdir(), "procpool-browser-"));
-  const options = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", `--user-data-dir=${profile}`];
-  const program = process.env.CHROMIUM ?? "chromium";
-  const browser = spawn(program, [...options, "--remote-debugging-pipe"], {
-    stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"],
-  });
-  browser.on("error", (error) => {
-    console.error(`${program}: ${error.message}`);
-    process.exit(1);
-  });
-  const gone = new Promise((resolve) => browser.on("exit", resolve));
+  const { browser, end } = start();
   const { ask, listen } = conversation(browser);
   try {
     const { targetId } = await ask("Target.createTarget", { url: "about:blank" });
@@ -27,9 +14,7 @@ export async function withPage(url, visit) {
     await page.open(url);
     return await visit(page);
   } finally {
-    browser.kill("SIGKILL");
-    await gone;
-    rmSync(profile, { recursive: true, force: true });
+    await end(ask);
   }
 }
 
