@@ -14,8 +14,11 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// How long a worker that was started for the check may take to exit.
+/// How long a worker that was started for the check may take to describe its job, and to exit.
 const EXIT: Duration = Duration::from_secs(2);
+
+/// Time between two looks whether the worker has described its job.
+const LOOK: Duration = Duration::from_millis(2);
 
 /// Prints what would be served, after it has looked for everything that would prevent it. A setting that is
 /// probably a mistake is a warning on standard error.
@@ -54,9 +57,16 @@ async fn start(pool: &mut PoolConfig) -> Result<(), Error> {
     one.limits.save_history = 0;
     let started = RawPool::start(one).await?;
     pool.job = started.job().map(str::to_owned);
-    // A worker describes its job before it exits.
-    started.shutdown(EXIT).await;
+    let described = async {
+        while started.awaits_schemas() {
+            // sleep: between two looks. A pool has no event for that.
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    // A worker that does not answer is no reason to fail.
+    let _ = tokio::time::timeout(EXIT, described).await;
     let schemas = started.schemas();
+    started.shutdown(EXIT).await;
     let faults = schemas.map(|schemas| schema_faults(&pool.name, &schemas)).unwrap_or_default();
     warn(faults.iter().map(|fault| format!("pool `{}`: /openapi.json: {fault}", pool.name)));
     Ok(())

@@ -10,6 +10,7 @@ mod cache_aligned;
 mod caller;
 mod config;
 mod core;
+mod described;
 mod ended;
 mod event;
 mod news;

@@ -17,8 +17,8 @@ use procpool_process::{
     Contract, EncodingAgreement, Recipe, StartError, opened, refuse_unnamed, refuse_unserved,
 };
 use procpool_protocol::engine::{
-    Accepted, JobLimits, PoolSchemas, PoolSettings, PoolStatus, Priority, Quarantine, ReloadError,
-    ReloadReport, WorkerStatus,
+    Accepted, JobLimits, PoolSettings, PoolStatus, Priority, Quarantine, ReloadError, ReloadReport,
+    WorkerStatus,
 };
 use procpool_protocol::handshake::Mode;
 use procpool_protocol::{Encoding, JobError, JobId, Payload};
@@ -365,12 +365,6 @@ impl RawPool {
             return PoolStatus::new(&core.name, self.owner.workers.to_string());
         }
         super::status::pool(core, &self.owner.workers)
-    }
-
-    /// Returns the schemas of the job's input and output, as a worker of the newest generation reports them.
-    /// Returns `None` until a worker has reported them, if there are none, and in a fork.
-    pub fn schemas(&self) -> Option<Arc<PoolSchemas>> {
-        self.core().is_here().then(|| self.core().with(|state, _| state.schemas.known())).flatten()
     }
 
     /// Returns the payloads that have killed workers lately, those that are no longer run first, and the

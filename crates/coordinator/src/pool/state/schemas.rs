@@ -50,6 +50,11 @@ impl Schemas {
         self.asked.retain(|&(asked, _)| asked != worker);
     }
 
+    /// Returns whether a worker was asked and has not answered.
+    pub(crate) const fn are_awaited(&self) -> bool {
+        !self.asked.is_empty()
+    }
+
     /// Returns the schemas, once they are known and if there are any.
     pub(crate) fn known(&self) -> Option<Arc<PoolSchemas>> {
         self.said.clone().filter(|said| **said != PoolSchemas::default())
@@ -87,7 +92,9 @@ mod tests {
         let mut schemas = Schemas::default();
         assert!(schemas.ask(OLD, WorkerId(0)));
         assert!(!schemas.ask(OLD, WorkerId(1)), "somebody was asked");
+        assert!(schemas.are_awaited());
         schemas.hear(WorkerId(0), description(Some("old"))).unwrap();
+        assert!(!schemas.are_awaited());
         assert!(!schemas.ask(OLD, WorkerId(2)), "somebody has answered");
         assert!(schemas.ask(NEW, WorkerId(3)));
         assert_eq!(title(&schemas), None, "nobody has answered yet");
