@@ -63,7 +63,7 @@ async fn a_job_that_fails_is_one_line_and_exit_code_1() {
     let ended = procpool(&["run", "fib", "\"forty\""]).await;
     assert!(error(&ended).starts_with("bad input: "), "{ended:?}");
     let ended = procpool(&["run", "fib", "93", "--timeout", "200ms"]).await;
-    assert_eq!(error(&ended), "the job timed out running after 200ms; it was in procpool_fib::naive");
+    assert!(error(&ended).starts_with("the job timed out running after 200ms"), "{ended:?}");
 }
 
 #[tokio::test]

@@ -74,7 +74,8 @@ async fn a_quarantine_is_listed_and_cleared() {
 
 #[tokio::test]
 async fn deaths_are_listed_counted_in_groups_and_shown_one_by_one() {
-    let server = Server::of_verbs(1, "").await;
+    // Names of functions may come too late on a busy machine. Last words do not.
+    let server = Server::of_verbs(1, "crash_stacks = false").await;
     assert_eq!(printed(&procpool(&server, &["deaths", "-o", "name"]).await), "");
     for row in [7, 8] {
         let job = format!(r#"{{"last_words": ["row {row} has no price"]}}"#);
@@ -83,7 +84,7 @@ async fn deaths_are_listed_counted_in_groups_and_shown_one_by_one() {
     let table = procpool(&server, &["deaths", "--pool", "verbs"]).await;
     let lines: Vec<_> = printed(&table).lines().collect();
     assert!(lines[0].starts_with("ID") && lines[1].starts_with("2 "), "{table:?}");
-    assert!(lines[2].contains("SIGABRT in verbs::"), "{table:?}");
+    assert!(lines[2].contains("SIGABRT: row # has no price"), "{table:?}");
     assert_eq!(printed(&procpool(&server, &["deaths", "-o", "name", "--limit", "1"]).await), "2\n");
     let groups = procpool(&server, &["deaths", "--group"]).await;
     let group = printed(&groups).lines().nth(1).expect("a group").to_owned();
