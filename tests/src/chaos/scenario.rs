@@ -263,9 +263,10 @@ pub(crate) fn workers() -> usize {
 pub(crate) fn config() -> String {
     // Long enough for a client that comes back for its result, and short beside the run.
     let jobs = "[jobs]\nkeep_results = \"5s\"\nkeep_records = \"5s\"\nkeep_keys = \"5s\"\n";
-    // A slower client is given up. A client that waits for its next job is not.
+    // Few deaths are remembered, so that memory can be compared: there are as many soon. A slower client is given up. A
+    // client that waits for its next job is not.
     let server = format!(
-        "[server]\nheader_timeout = \"5s\"\nbody_timeout = \"5s\"\nwrite_timeout = \"5s\"\n\
+        "[server]\nmax_deaths = 100\nheader_timeout = \"5s\"\nbody_timeout = \"5s\"\nwrite_timeout = \"5s\"\n\
          keep_alive_timeout = \"10s\"\nmax_body = {BUDGET}\nmax_bodies = {BUDGET}\nmax_answers = {BUDGET}\n{jobs}"
     );
     PLANS.iter().fold(server, |config, plan| config + &plan.table())
