@@ -167,7 +167,7 @@ def test_code_that_holds_the_interpreter_is_killed_at_its_deadline(serve: Serve)
         server.wait_for_line("holds_the_interpreter.*(killed|SIGKILL)")
         assert server.post("word_count", "a").status == 200
         assert server.post("holds_the_interpreter", 0, "?timeout=3s").value["outcome"] == "timed_out"
-        assert server.pid("holds_the_interpreter") != before
+        assert server.wait_for_worker("holds_the_interpreter") != before
 
 
 def test_a_worker_without_its_connections_is_replaced(serve: Serve) -> None:
