@@ -45,6 +45,7 @@
 #![forbid(unsafe_code)]
 
 mod cursor;
+mod durable;
 mod effect;
 mod event;
 mod filter;
@@ -61,6 +62,7 @@ mod time;
 mod transition;
 
 pub use cursor::{Cursor, ForeignCursor, InvalidCursor};
+pub use durable::{CommitError, Durable};
 pub use effect::{Dropped, Effect, Gone};
 pub use event::Event;
 pub use filter::{Class, Filter, UnknownName, outcome_named, phase_named};

@@ -1,0 +1,51 @@
+//! [`Durable`]: a storage that outlives its process. Its changes become durable in groups.
+
+use std::sync::Arc;
+
+use procpool_protocol::engine::Priority;
+
+use crate::record::Record;
+use crate::storage::Storage;
+use crate::time::Time;
+
+/// A storage whose records, inputs and results survive the end of the process.
+///
+/// One thread owns it. It calls the registry several times, then [`commit`](Self::commit). Only then may anybody be
+/// told what the registry has decided. A commit that fails undoes its whole group, and the decisions and effects of
+/// the group are void.
+pub trait Durable: Storage {
+    /// Makes the changes since the last commit durable, all or none. Blocks until they are. `now` is the registry's
+    /// time, from which the next process continues.
+    ///
+    /// # Errors
+    /// The storage has undone the group. After [`CommitError::Full`] it can be used; after [`CommitError::Broken`] it
+    /// takes nothing more.
+    fn commit(&mut self, now: Time) -> Result<(), CommitError>;
+
+    /// Undoes the changes since the last commit.
+    fn undo(&mut self);
+
+    /// Returns unfinished jobs of a pool that no worker has, in the order in which they are to run: by priority, then
+    /// by [`Record::seq`]. `after` is the last one of the page before.
+    fn waiting(&self, pool: &str, after: Option<(Priority, u64)>, limit: usize) -> Vec<Arc<Record>>;
+
+    /// Returns jobs that a worker had when they were last changed, by [`Record::seq`], above `after`.
+    fn running(&self, after: u64, limit: usize) -> Vec<Arc<Record>>;
+
+    /// Returns the pools that have unfinished jobs.
+    fn busy_pools(&self) -> Vec<Arc<str>>;
+}
+
+/// Why a group has not become durable.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommitError {
+    /// There is no space. Groups that only end jobs still succeed, from the reserve.
+    #[error(
+        "there is no space left for jobs in the state directory; free some space, and new jobs are accepted again"
+    )]
+    Full,
+    /// The medium has failed. What is on it is unknown until the next start has read it.
+    #[error("the state directory cannot be written: {0}; the server has to be restarted")]
+    Broken(String),
+}
