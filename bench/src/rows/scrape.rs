@@ -2,8 +2,8 @@
 //!
 //! Twenty pools of a thousand workers each would be 20,000 processes, with 32 GiB of memory of their own. The page has no
 //! series that grows with workers. So twenty pools of 50 are measured beside twenty pools of one: what 50 workers do not
-//! change, a thousand do not change either. What may depend on their number is a pool's lock, which a row of its own
-//! measures on a pool of a thousand.
+//! change, a thousand do not change either. The time of a pool's lock may depend on their number: the rows of `locks.rs`
+//! measure it on a pool of a thousand.
 
 use super::{Kit, server};
 use crate::contest::{Goal, Row};

@@ -16,10 +16,10 @@ use std::time::{Duration, Instant};
 /// The time of each job. It has begun by then.
 const TIMEOUT: Duration = Duration::from_millis(20);
 
-/// What a stack may add to the time until the process is dead, in microseconds.
+/// Maximum time that a stack adds until the process is dead, in microseconds.
 const MOST_MORE: f64 = 10_000.0;
 
-/// What the [guide](../../../docs/debugging.md) promises of the outcome, in microseconds.
+/// Maximum time until the outcome, as `docs/debugging.md` promises it, in microseconds.
 const LATEST_OUTCOME: f64 = 240_000.0;
 
 /// The job of `bench-spin`, which never ends.
