@@ -1,5 +1,6 @@
 //! The time for which those who look at a pool hold its lock. The pool is in this process, and the whole call is timed,
-//! with what it does before and after it has the lock: the lock is held for less.
+//! with what it does before and after it has the lock: the lock is held for less. A tick of the stream takes the lock anew
+//! for every hundred workers, so the goal counts for a pool of a hundred.
 
 use super::{Kit, all_ready};
 use crate::contest::{Goal, Row};
@@ -10,7 +11,10 @@ use procpool::{Coordinator, CoordinatorConfig, Pool};
 use procpool_ping::Ping;
 use std::time::{Duration, Instant};
 
-const WORKERS: usize = 1_000;
+const CROWD: (&str, usize) = ("1,000 workers", 1_000);
+
+/// As many workers as a tick of the stream copies at a time.
+const BATCH: (&str, usize) = ("100 workers", 100);
 
 /// Maximum time of a lock, in microseconds.
 const MOST: f64 = 20.0;
@@ -20,7 +24,7 @@ const PAUSE: Duration = Duration::from_millis(1);
 
 /// A pool's part of a scrape.
 pub(super) async fn figures(kit: Kit) -> Result<Row> {
-    looks(&kit, "scrape-lock", "a pool's part of a scrape, p99", || {
+    looks(&kit, "scrape-lock", "a pool's part of a scrape, p99", [CROWD, BATCH], || {
         Box::new(|pools: &Coordinator| drop(pools.figures()))
     })
     .await
@@ -28,7 +32,7 @@ pub(super) async fn figures(kit: Kit) -> Result<Row> {
 
 /// A pool's part of a tick of the stream for viewers.
 pub(super) async fn sample(kit: Kit) -> Result<Row> {
-    looks(&kit, "sample-lock", "a pool's part of a tick of the stream, p99", || {
+    looks(&kit, "sample-lock", "a pool's part of a tick of the stream, p99", [BATCH, CROWD], || {
         let mut samples = Vec::new();
         Box::new(move |pools: &Coordinator| pools.sample(&mut samples))
     })
@@ -37,11 +41,21 @@ pub(super) async fn sample(kit: Kit) -> Result<Row> {
 
 type Look = Box<dyn FnMut(&Coordinator) + Send>;
 
-async fn looks(kit: &Kit, name: &'static str, what: &'static str, look: fn() -> Look) -> Result<Row> {
+/// A row of pools of these sizes, of which the first has the goal.
+async fn looks(
+    kit: &Kit,
+    name: &'static str,
+    what: &'static str,
+    sizes: [(&'static str, usize); 2],
+    look: fn() -> Look,
+) -> Result<Row> {
     let count = kit.args.effort(2_000);
-    let crowd = Looks::at("1,000 workers", WORKERS, look(), count).await?;
-    let few = Looks::at("one worker", 1, look(), count).await?;
-    Ok(Row::new(name, what, "µs", Box::new(crowd)).beside(Box::new(few)).goal(Goal::Below(MOST)))
+    let mut pools = Vec::new();
+    for size in sizes {
+        pools.push(Box::new(Looks::at(size, look(), count).await?));
+    }
+    let [first, other] = <[_; 2]>::try_from(pools).map_err(|_| "two pools")?;
+    Ok(Row::new(name, what, "µs", first).beside(other).goal(Goal::Below(MOST)))
 }
 
 struct Looks {
@@ -52,7 +66,7 @@ struct Looks {
 }
 
 impl Looks {
-    async fn at(name: &'static str, workers: usize, look: Look, count: usize) -> Result<Self> {
+    async fn at((name, workers): (&'static str, usize), look: Look, count: usize) -> Result<Self> {
         let pool = Pool::<Ping>::builder(places::worker("procpool-ping")?).workers(workers..=workers);
         let pools = Coordinator::start(CoordinatorConfig::new([pool.config()?])).await?;
         all_ready(pools.pool::<Ping>("ping")?, workers).await?;
