@@ -241,7 +241,11 @@ impl Admin for Coordinator {
     fn sample(&self, samples: &mut Vec<PoolSample>) {
         let pools = self.pools.all();
         samples.resize_with(pools.len(), PoolSample::default);
-        pools.iter().zip(samples).for_each(|(pool, sample)| pool.sample(sample));
+        for (pool, sample) in pools.iter().zip(samples) {
+            pool.sample(sample);
+            let window = self.histories.window(pool.name()).unwrap_or_default();
+            (sample.figures.wait, sample.figures.run) = window;
+        }
     }
 
     fn schemas(&self, pool: &str) -> Option<Arc<PoolSchemas>> {

@@ -2,7 +2,7 @@
 
 /** Milliseconds without an event after which the connection counts as lost. */
 const SILENCE = 15_000;
-const EVENTS = ['snapshot', 'tick', 'death', 'mark', 'bye'];
+const EVENTS = ['snapshot', 'tick', 'death', 'deaths', 'mark', 'bye'];
 
 /**
  * @param {(name: string, data: any) => void} heard
