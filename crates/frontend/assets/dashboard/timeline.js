@@ -79,7 +79,12 @@ function draw(context, pool, model, rows, x, height) {
     context.fillRect(x(MINUTE), y + ROW / 2, x(0) - x(MINUTE), 1);
     for (const run of runs(pool, slot)) {
       context.fillStyle = run.code === BUSY ? colour.busy : colour.starting;
-      context.fillRect(x(run.from * STEP), y + 2, Math.max(1, x(run.to * STEP) - x(run.from * STEP)), ROW - 4);
+      context.fillRect(
+        x(run.from * STEP),
+        y + 2,
+        Math.max(1, x(run.to * STEP) - x(run.from * STEP)),
+        ROW - 4,
+      );
     }
   });
   for (const mark of model.marks.filter((it) => it.pool === pool.name && model.at - it.at < MINUTE)) {
