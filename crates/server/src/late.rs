@@ -8,7 +8,7 @@ use procpool_protocol::engine::{
     Accepted, Admin, BoxFuture, ConfigReloadError, ConfigReport, Death, DeathGroup, DeathPage, DeathQuery,
     Engine, InspectionError, JobLimits, Offered, OutputOf, PoolFigures, PoolHistory, PoolSample, PoolSchemas,
     PoolSettings, PoolStatus, PoolUsage, Profile, Quarantine, ReconfigureError, Reloaded, Submission,
-    Watched, WorkerOrder, WorkerStatus,
+    Watched, WorkerDetail, WorkerOrder, WorkerStatus,
 };
 use procpool_protocol::outcome::{Refusal, Refused};
 use procpool_protocol::stack::Stack;
@@ -166,6 +166,13 @@ impl Admin for Late {
 
     fn order_worker(&self, worker: &str, order: WorkerOrder) -> Option<String> {
         self.get()?.order_worker(worker, order)
+    }
+
+    fn worker(&self, worker: &str) -> BoxFuture<'_, Result<WorkerDetail, InspectionError>> {
+        match self.get() {
+            Some(coordinator) => coordinator.worker(worker),
+            None => unknown(worker),
+        }
     }
 
     fn stack(&self, worker: &str, all_threads: bool) -> BoxFuture<'_, Result<Stack, InspectionError>> {

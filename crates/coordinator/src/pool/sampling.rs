@@ -41,7 +41,7 @@ fn copy(core: &Core, sample: &mut PoolSample) {
         last = core.with(|state, now| {
             let last = copy_workers(state, now, last, &sample.places, &mut places, &mut running);
             if last.is_none() {
-                sample.figures = figures(state);
+                sample.figures = figures(state, now);
             }
             last
         });
@@ -101,10 +101,12 @@ fn longest(mut running: Vec<Running>) -> Vec<Running> {
     running
 }
 
-fn figures(state: &State) -> SampleFigures {
+/// The times of finished jobs are not among them: the history of the coordinator has those of now.
+fn figures(state: &State, now: Time) -> SampleFigures {
     let (scheduler, stats) = (&state.scheduler, &state.stats);
     let mut figures = SampleFigures::default();
     figures.queued = scheduler.queued();
+    figures.oldest = state.oldest(now);
     figures.running = scheduler.running();
     figures.queue_limit = scheduler.settings().queue;
     (figures.min_workers, figures.max_workers) = scheduler.size();
@@ -112,8 +114,6 @@ fn figures(state: &State) -> SampleFigures {
     let own = Cause::ALL.iter().filter(|cause| !cause.is_the_pools());
     figures.deaths = own.map(|cause| scheduler.gone(*cause)).sum();
     figures.counters = status::counters(scheduler.counters());
-    figures.wait = stats.wait();
-    figures.run = stats.run();
     figures.generation = scheduler.generation().0;
     figures.reloading = scheduler.is_reloading();
     figures.paused = scheduler.is_paused();
