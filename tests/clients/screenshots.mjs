@@ -110,6 +110,11 @@ max_workers = 12
   await light.run(() => [...document.querySelectorAll(".deaths .row")].find((it) => it.textContent.includes("free()") || it.textContent.includes("SIGABRT"))?.click());
   await pause(1.5);
   await save("crash", light);
+  await light.key("Escape");
+  await light.run(() => document.querySelector("#longest").closest("section").querySelector("button.link").click());
+  await light.press("Take its stack");
+  await light.until("its stack", () => document.querySelector(".pane .stack, .pane ol") !== null);
+  await save("worker", light);
   isOver = true;
   await stop();
 }

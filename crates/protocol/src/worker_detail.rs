@@ -1,4 +1,4 @@
-//! What one worker does at this moment, in more detail than a list of workers has, in the form that HTTP clients
+//! Describes one worker at this moment, in more detail than a list of workers has, in the form that HTTP clients
 //! rely on.
 
 use crate::message::Progress;
@@ -14,7 +14,7 @@ pub struct WorkerDetail {
     /// Its state, with its memory and its processor time.
     #[serde(flatten)]
     pub status: WorkerStatus,
-    /// What its first thread does, which runs the jobs. `None` if it is not spawned yet, or has just died.
+    /// The doing of its first thread, which runs the jobs. `None` if it is not spawned yet, or has just died.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub activity: Option<Activity>,
     /// The progress that its job has reported last. `None` without a job, if that has reported none, or if nobody follows
@@ -33,7 +33,7 @@ impl WorkerDetail {
     }
 }
 
-/// What a thread does.
+/// The doing of a thread.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -41,6 +41,7 @@ pub enum Activity {
     /// It is on a processor, or would be if one were free.
     Running,
     /// It waits.
+    #[non_exhaustive]
     Blocked {
         /// The system call in which it waits: `futex`. `None` if it waits for something else, such as a page of a file.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -50,10 +51,23 @@ pub enum Activity {
         wchan: Option<String>,
     },
     /// It cannot be seen.
+    #[non_exhaustive]
     Unknown {
         /// Why, and the way out.
         note: String,
     },
+}
+
+impl Activity {
+    /// Returns a thread that waits, in this system call and this function of the kernel if they are known.
+    pub const fn blocked(syscall: Option<String>, wchan: Option<String>) -> Self {
+        Self::Blocked { syscall, wchan }
+    }
+
+    /// Returns a thread that cannot be seen.
+    pub fn unknown(note: impl Into<String>) -> Self {
+        Self::Unknown { note: note.into() }
+    }
 }
 
 /// Progress of a job.
@@ -102,7 +116,7 @@ mod tests {
         let written = serde_json::to_value(&detail).unwrap();
         assert_eq!((&written["pool"], &written["id"]), (&json!("fib"), &json!("fib-1")));
         assert!(["activity", "progress", "limit"].iter().all(|name| written.get(name).is_none()));
-        detail.activity = Some(Activity::Blocked { syscall: Some("futex".into()), wchan: None });
+        detail.activity = Some(Activity::blocked(Some("futex".into()), None));
         detail.progress = Some(Progress { done: 3, total: Some(4) }.into());
         detail.limit = Some(JobLimit::new(1000, 250));
         let written = serde_json::to_value(&detail).unwrap();

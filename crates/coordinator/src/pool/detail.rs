@@ -1,4 +1,4 @@
-//! What one worker does, when somebody asks. Its process is looked at on a thread of its own, and not under the pool's
+//! Looks at one worker when somebody asks what it does. Its process is looked at on a thread of its own, and not under the pool's
 //! lock.
 
 use super::raw::RawPool;

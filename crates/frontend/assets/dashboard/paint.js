@@ -87,6 +87,25 @@ export function paint(context, x, y, side, cell, colour) {
   if (cell.died > 0) {
     context.globalAlpha *= 0.25 + 0.75 * cell.died;
     const width = Math.max(1.5, side / 7);
+    // The cross is seen on every ground.
+    line(
+      context,
+      x + side * 0.25,
+      y + side * 0.25,
+      x + side * 0.75,
+      y + side * 0.75,
+      colour.panel,
+      width * 2,
+    );
+    line(
+      context,
+      x + side * 0.75,
+      y + side * 0.25,
+      x + side * 0.25,
+      y + side * 0.75,
+      colour.panel,
+      width * 2,
+    );
     stroke('death', width);
     line(context, x + side * 0.25, y + side * 0.25, x + side * 0.75, y + side * 0.75, colour.death, width);
     line(context, x + side * 0.75, y + side * 0.25, x + side * 0.25, y + side * 0.75, colour.death, width);

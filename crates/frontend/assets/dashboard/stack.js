@@ -22,6 +22,6 @@ export function Stack({ stack }) {
 function where(frame) {
   if (frame.file) return `${frame.file.split('/').slice(-2).join('/')}${frame.line ? `:${frame.line}` : ''}`;
   return frame.module
-    ? `${frame.module.split('/').at(-1)}${frame.offset === undefined ? '' : `+${frame.offset}`}`
+    ? `${frame.module.split('/').at(-1)}${frame.offset === undefined ? '' : `+0x${Number(frame.offset).toString(16)}`}`
     : '';
 }

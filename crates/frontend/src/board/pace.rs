@@ -36,7 +36,7 @@ impl Processors {
     /// Reads the first line of `/proc/stat` (proc(5)).
     fn of(text: &str) -> Option<Self> {
         let line = text.lines().next()?.strip_prefix("cpu ")?;
-        // user, nice, system, idle, iowait, irq, softirq, steal. What follows is part of user and nice.
+        // user, nice, system, idle, iowait, irq, softirq, steal. The other two are part of user and nice.
         let times = line.split_ascii_whitespace().take(8).map(|time| time.parse().ok());
         let times: Vec<u64> = times.collect::<Option<_>>()?;
         let idle = times.get(3)?.saturating_add(times.get(4).copied().unwrap_or_default());

@@ -1,4 +1,4 @@
-//! What the first thread of a process does, from `/proc/<pid>/syscall` and `wchan`: whether it runs, or in which call of
+//! Reads what the first thread of a process does, from `/proc/<pid>/syscall` and `wchan`: whether it runs, or in which call of
 //! the kernel it waits. The caller ensures that the process is the intended one.
 
 use procpool_protocol::engine::Activity;
@@ -29,12 +29,12 @@ fn parse(syscall: &str, wchan: &str) -> Option<Activity> {
     if first == "running" {
         return Some(Activity::Running);
     }
-    let number: i64 = first.parse().ok()?;
+    let number: libc::c_long = first.parse().ok()?;
     // The kernel shows 0 for what it does not show.
     let wchan = Some(wchan.trim()).filter(|wchan| !wchan.is_empty() && *wchan != "0").map(str::to_owned);
     // -1: it waits, but not in a call.
     let syscall = (number >= 0).then(|| name(number).map_or_else(|| format!("call {number}"), str::to_owned));
-    Some(Activity::Blocked { syscall, wchan })
+    Some(Activity::blocked(syscall, wchan))
 }
 
 macro_rules! names {
@@ -68,9 +68,9 @@ const OLD_NAMES: &[(&str, libc::c_long)] = names![
 #[cfg(not(target_arch = "x86_64"))]
 const OLD_NAMES: &[(&str, libc::c_long)] = &[];
 
-fn name(number: i64) -> Option<&'static str> {
+fn name(number: libc::c_long) -> Option<&'static str> {
     let mut all = NAMES.iter().chain(OLD_NAMES);
-    all.find(|(_, other)| i64::from(*other) == number).map(|(name, _)| *name)
+    all.find(|(_, other)| *other == number).map(|(name, _)| *name)
 }
 
 #[cfg(test)]
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     fn blocked(syscall: Option<&str>, wchan: Option<&str>) -> Option<Activity> {
-        Some(Activity::Blocked { syscall: syscall.map(Into::into), wchan: wchan.map(Into::into) })
+        Some(Activity::blocked(syscall.map(Into::into), wchan.map(Into::into)))
     }
 
     #[test]

@@ -69,7 +69,7 @@ impl WorkerProcess {
                 io::ErrorKind::PermissionDenied => snapshot::reason(pid, matches!(self, Self::Child(_))),
                 _ => error.to_string(),
             };
-            Activity::Unknown { note: format!("what process {pid} does cannot be seen: {reason}") }
+            Activity::unknown(format!("what process {pid} does cannot be seen: {reason}"))
         });
         // The number was its own throughout if it lives now.
         (!self.has_ended()).then_some(activity)
