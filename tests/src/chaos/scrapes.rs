@@ -14,7 +14,7 @@ use tokio::time::{MissedTickBehavior, interval};
 /// Between two scrapes.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// What the scrapes have shown.
+/// The findings of the scrapes.
 #[derive(Debug, Default)]
 pub(crate) struct Scrapes {
     pub(crate) count: u64,

@@ -22,7 +22,7 @@ pub(super) fn views(evidence: &Evidence) -> Finding {
     (holds && was_there.iter().all(|count| *count > 0), detail)
 }
 
-/// Compared with the log, in which a worker's name is in no more than one line of this kind.
+/// Compared with the log, in which one line of this kind names a worker.
 pub(super) fn deaths(evidence: &Evidence) -> Finding {
     let (unseen, matched) = (evidence.views.unseen(), evidence.views.matched());
     let first: String = unseen.iter().take(8).map(|it| format!("\n         {it}")).collect();
