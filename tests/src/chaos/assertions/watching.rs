@@ -3,6 +3,7 @@
 use super::{Finding, oddities};
 use crate::chaos::evidence::Evidence;
 use crate::chaos::scenario::PLANS;
+use crate::chaos::status::Pool;
 
 pub(super) fn views(evidence: &Evidence) -> Finding {
     let views = &evidence.views;
@@ -45,7 +46,7 @@ pub(super) fn totals(evidence: &Evidence) -> Finding {
     let mut jobs = 0;
     for plan in PLANS {
         let status = evidence.quiet.pools.iter().find(|pool| pool.name == plan.name);
-        let status = status.map_or_else(|| Err("no status".into()), |pool| pool.counts());
+        let status = status.map_or_else(|| Err("no status".into()), Pool::counts);
         match (evidence.scrapes.counts(plan.name), status) {
             (Ok(scraped), Ok(status)) if scraped == status => jobs += scraped.values().sum::<u64>(),
             (scraped, status) => {
