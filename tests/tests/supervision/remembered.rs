@@ -119,7 +119,7 @@ async fn what_a_living_worker_writes_is_shown_with_its_job_and_gone_with_the_wor
     }
     assert_eq!(server.perform(&last_words("out of cheese")).await.status, 502);
     let gone = logs().await;
-    assert_eq!((gone.status, kind(&gone).as_str()), (410, "/problems/worker_dead"), "{}", gone.text());
+    assert_eq!((gone.status, kind(&gone).as_str()), (410, "/problems/worker_gone"), "{}", gone.text());
     let death = server.order_by("GET", gone.problem()["death"].as_str().unwrap()).await.json();
     assert_eq!(death["stderr"], json!(["out of cheese"]));
     let unknown = server.order_by("GET", "/v1/workers/verbs-9/logs").await;
