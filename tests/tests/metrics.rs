@@ -35,8 +35,11 @@ fn names(text: &str) -> BTreeSet<&str> {
 
 #[tokio::test]
 async fn the_dashboard_and_the_alerts_use_metrics_that_there_are() {
-    let server = Server::start().await;
+    let limited = "[pools.fib]\ncommand = [\"procpool-fib\"]\nmemory_limit = \"256 MiB\"\n";
+    let server = Server::with_config(limited).await;
     let page = page(&server).await;
+    let limit = value(&page, "procpool_worker_memory_limit_bytes{pool=\"fib\"}");
+    assert_eq!(limit, f64::from(256 << 20), "and a pool without a limit has no such series");
     let series = page.lines().filter(|line| !line.starts_with('#'));
     let known: BTreeSet<_> = series.map(|line| line.split(['{', ' ']).next().unwrap()).collect();
     for file in ["grafana.json", "alerts.yml"] {

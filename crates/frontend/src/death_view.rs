@@ -19,6 +19,8 @@ pub(crate) struct DeathView<'a> {
     cause: &'static str,
     group: &'a str,
     signature: &'a str,
+    /// Why the worker did not get ready, if that is not how it ended.
+    error: Option<&'a str>,
     /// The whole report in a sentence.
     summary: String,
     signal: Option<i32>,
@@ -63,7 +65,8 @@ impl<'a> From<&'a Death> for DeathView<'a> {
             cause: death.cause,
             group: &death.group,
             signature: &death.signature,
-            summary: report.to_string(),
+            error: death.error.as_deref(),
+            summary: death.error.clone().unwrap_or_else(|| report.to_string()),
             signal: report.exit.signal(),
             signal_name: report.exit.signal().and_then(signal_name),
             fault_address: report.fault.map(|address| format!("{address:#x}")),
@@ -187,7 +190,7 @@ mod tests {
         let file = r"'/srv/failed jobs/it'\''s.job'";
         let expected = json!({
             "id": 17, "time": "1970-01-01T00:00:09.000Z", "pool": "fib", "worker": "fib-3", "pid": 4711,
-            "cause": "crashed", "group": "a91f", "signature": "SIGSEGV in spin",
+            "cause": "crashed", "group": "a91f", "signature": "SIGSEGV in spin", "error": null,
             "summary": death.report.to_string(), "signal": 11, "signal_name": "SIGSEGV", "exit_code": null,
             "limit_hit": null, "oom_killed": false, "ordered": false, "job": "0000000000000000000000000000feed",
             "payload": { "bytes": 2, "fingerprint": "00", "deaths": 1, "quarantined": false },
@@ -196,6 +199,17 @@ mod tests {
             "commands": [format!("procpool replay {file}"), format!("procpool replay --wrap 'gdb --args' {file}")],
         });
         assert_eq!(view, expected);
+    }
+
+    #[test]
+    fn a_worker_that_never_got_ready_is_summed_up_by_the_reason() {
+        let mut death = Death::new(1, UNIX_EPOCH, "fib", "start", ExitReport::new("fib-3", 0, Exit::Unknown));
+        death.error = Some("failed to spawn /srv/fib".into());
+        let view = serde_json::to_value(DeathView::from(&death)).unwrap();
+        assert_eq!(
+            (&view["error"], &view["summary"]),
+            (&view["summary"], &json!("failed to spawn /srv/fib"))
+        );
     }
 
     #[test]

@@ -52,11 +52,9 @@ kinds! {
         "`known` lists the pools of this server; so does GET /v1/pools."
     UnknownWorker "unknown_worker" "There is no such worker"
         "A worker's name is its `id` in GET /v1/pools/{pool}/workers. Names are never used again: the worker may have ended."
-    WorkerDead "worker_dead" "The worker is dead"
-        "The worker was there and has died. `death` is the address of its death, which has its last lines and how it ended."
     WorkerGone "worker_gone" "The worker has ended"
-        "There was a worker of this name, and it has ended. GET /v1/pools/{pool}/workers lists those that there are. Names are \
-         never used again."
+        "There was a worker of this name, and it has ended. `death` is the address of its death, as long as that is remembered: \
+         it has the worker's last lines and how it ended. Names are never used again."
     ProfileRunning "profile_running" "The worker is being profiled"
         "Another request takes a profile of this worker. Send this one again when that is done, at most a minute later."
     StackUnavailable "stack_unavailable" "The worker cannot be looked into"

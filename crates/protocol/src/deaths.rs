@@ -19,6 +19,10 @@ pub struct Death {
     /// Why the worker is gone, a key of
     /// [`PoolStatus::deaths_by_cause`](crate::status::PoolStatus::deaths_by_cause).
     pub cause: &'static str,
+    /// Why the worker did not get ready, in a sentence, if that is not how it ended: it was too slow, broke the protocol,
+    /// was of no use to the pool, or its executable does not run. The [`report`](Self::report) of a worker that was no
+    /// process has the number 0.
+    pub error: Option<String>,
     /// The job that it was running, or whose end it did not survive.
     pub job: Option<JobId>,
     /// The input of that job.
@@ -50,6 +54,7 @@ impl Death {
             time,
             pool: pool.into(),
             cause,
+            error: None,
             job: None,
             payload: None,
             replay: None,
@@ -67,7 +72,8 @@ impl Death {
 pub struct DeadPayload {
     /// Its size, in bytes.
     pub bytes: u64,
-    /// Its [fingerprint](crate::status::SuspectPayload::fingerprint). `None` if the death is not held against it.
+    /// Its [fingerprint](crate::status::SuspectPayload::fingerprint). `None` if the pool tells no payloads apart, if
+    /// somebody else killed the worker, or if it is a payload of more than 64 KiB that reached its deadline.
     pub fingerprint: Option<String>,
     /// Number of workers that it has killed lately, this one included.
     pub deaths: u32,

@@ -74,6 +74,8 @@ pub struct PoolFigures {
     /// Highest peak of a worker's resident memory at the end of a job, of jobs that were asked for their usage, in
     /// bytes.
     pub peak_resident_bytes: u64,
+    /// Maximum memory of a worker, in bytes. `None`: it has no limit.
+    pub memory_limit: Option<u64>,
     /// Number of payloads in quarantine.
     pub poisoned: usize,
     /// Reloads so far, by result.
@@ -93,6 +95,7 @@ impl From<PoolStatus> for PoolFigures {
             run: Distribution::default(),
             start: Distribution::default(),
             peak_resident_bytes: 0,
+            memory_limit: None,
             poisoned: 0,
             reloads: Reloads::default(),
             payloads: PayloadBytes::default(),

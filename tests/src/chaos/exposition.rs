@@ -151,13 +151,14 @@ fn labels(mut text: &str) -> Option<Vec<(String, String)>> {
 
 /// Each bucket holds those before it, and the last one holds all.
 fn histograms(page: &Page) -> Result<(), String> {
-    let mut buckets: BTreeMap<(String, Vec<&(String, String)>), Vec<(f64, f64)>> = BTreeMap::new();
+    // By family and labels: the bounds, with the count of each.
+    let mut buckets = BTreeMap::<_, Vec<(f64, f64)>>::new();
     for sample in page.values() {
         let (Some(family), Some(bound)) = (sample.name.strip_suffix("_bucket"), sample.label("le")) else {
             continue;
         };
         let bound = bound.replace("+Inf", "inf").parse().map_err(|_| format!("`{bound}` is no bound"))?;
-        let labels = sample.labels.iter().filter(|(name, _)| name != "le").collect();
+        let labels: Vec<_> = sample.labels.iter().filter(|(name, _)| name != "le").collect();
         buckets.entry((family.to_owned(), labels)).or_default().push((bound, sample.value));
     }
     for ((family, labels), mut buckets) in buckets {

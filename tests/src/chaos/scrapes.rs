@@ -14,7 +14,7 @@ use tokio::time::{MissedTickBehavior, interval};
 /// Between two scrapes.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// What the scrapes have shown.
+/// The findings of the scrapes.
 #[derive(Debug, Default)]
 pub(crate) struct Scrapes {
     pub(crate) count: u64,
@@ -89,14 +89,19 @@ impl Scrapes {
             let name = sample.label("outcome").unwrap_or_default();
             let outcome = Outcome::named(name);
             let outcome = outcome.ok_or_else(|| format!("{pool} has `{name}`, which is no outcome"))?;
-            counts.insert(outcome, sample.value as u64);
+            counts.insert(outcome, whole(sample.value));
         }
-        let refused: f64 = of("procpool_jobs_refused_total").map(|it| it.value).sum();
-        if refused > 0.0 {
-            counts.insert(Outcome::Refused, refused as u64);
+        let refused: u64 = of("procpool_jobs_refused_total").map(|it| whole(it.value)).sum();
+        if refused > 0 {
+            counts.insert(Outcome::Refused, refused);
         }
         Ok(counts)
     }
+}
+
+/// Returns the whole number that a counter of jobs is.
+fn whole(value: f64) -> u64 {
+    format!("{value:.0}").parse().unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

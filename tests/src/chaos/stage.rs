@@ -180,14 +180,19 @@ impl Stage {
             let rests = |plan: &Plan| {
                 pools.iter().any(|pool| pool.name == plan.name && pool.is_at_rest(plan.workers))
             };
-            let mut views = self.run.views.open();
-            views.compare(&pools);
-            let is_seen = views.differences.count == 0 && views.unseen().is_empty();
-            if is_seen && PLANS.iter().all(rests) || begun.elapsed() > REST {
-                views.end();
+            let has_ended = {
+                let mut views = self.run.views.open();
+                views.compare(&pools);
+                let is_seen = views.differences.count == 0 && views.unseen().is_empty();
+                let has_ended = is_seen && PLANS.iter().all(rests) || begun.elapsed() > REST;
+                if has_ended {
+                    views.end();
+                }
+                has_ended
+            };
+            if has_ended {
                 break;
             }
-            drop(views);
             // sleep: between two looks.
             sleep(Duration::from_millis(50)).await;
         }

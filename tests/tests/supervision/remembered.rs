@@ -4,8 +4,9 @@
 use procpool_tests::binaries::binary;
 use procpool_tests::eventually;
 use procpool_tests::http::{self, Answer};
+use procpool_tests::process;
 use procpool_tests::served;
-use procpool_tests::server::{Server, TAKES_ORDERS};
+use procpool_tests::server::{Scratch, Server, TAKES_ORDERS};
 use procpool_tests::verbs::Verb;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -104,6 +105,54 @@ async fn deaths_of_a_removed_pool_stay() {
 }
 
 #[tokio::test]
+async fn a_death_at_a_deadline_has_the_fingerprint_of_its_payload_and_nothing_is_held_against_that() {
+    let pool = served::verbs(1, "grace = \"10ms\"\nstack_at_deadline = false");
+    let server = Server::with_config(&format!("{TAKES_ORDERS}\n{pool}")).await;
+    let path = "/v1/pools/verbs/jobs?timeout=300ms";
+    let mut fingerprints = Vec::new();
+    for verb in [Verb::Spin, Verb::Spin, Verb::Burn(600_000)] {
+        let input = serde_json::to_string(&verb).unwrap();
+        let late = http::post(server.address(), path, &input).await;
+        let death = eventually("the death of its worker", async || {
+            let all = deaths(&server).await;
+            all.into_iter().find(|death| death["job"].as_str() == late.header("job-id"))
+        })
+        .await;
+        assert_eq!((&death["cause"], &death["payload"]["deaths"]), (&json!("timed_out"), &json!(0)));
+        fingerprints.push(death["payload"]["fingerprint"].as_str().expect("a fingerprint").to_owned());
+    }
+    assert_eq!(fingerprints[0], fingerprints[1]);
+    assert_ne!(fingerprints[0], fingerprints[2]);
+}
+
+#[tokio::test]
+async fn a_worker_that_does_not_get_ready_in_time_is_remembered_with_the_reason_and_its_last_lines() {
+    let scratch = Scratch::new();
+    let (flag, verbs) = (scratch.path().join("started"), binary("verbs"));
+    let script = format!(
+        "if [ -e {flag} ]; then echo stuck in the mud >&2; exec sleep 1000; fi; touch {flag}; exec {verbs}",
+        flag = flag.display(),
+        verbs = verbs.display()
+    );
+    let server = Server::with_config(&format!(
+        "{TAKES_ORDERS}\n[pools.verbs]\ncommand = [\"/bin/sh\", \"-c\", \"{script}\"]\nmin_workers = 1\n\
+         max_workers = 1\nstart_timeout = \"5s\"\n"
+    ))
+    .await;
+    process::kill(server.workers("verbs").await[0]);
+    let death = eventually("a start that failed", async || {
+        deaths(&server).await.into_iter().find(|death| death["cause"] == "start")
+    })
+    .await;
+    assert_eq!(death["stderr"], json!(["stuck in the mud"]));
+    let error = death["error"].as_str().unwrap();
+    assert!(error.contains("killed for not being introduced within 5s"), "{error}");
+    assert_eq!(death["summary"], error);
+    assert!(death["signature"].as_str().unwrap().starts_with("start failed: "), "{death}");
+    assert!(death["pid"].as_u64() > Some(0));
+}
+
+#[tokio::test]
 async fn what_a_living_worker_writes_is_shown_with_its_job_and_gone_with_the_worker() {
     let server = server("", "").await;
     let logs = async || server.order_by("GET", "/v1/workers/verbs-0/logs").await;
@@ -119,7 +168,7 @@ async fn what_a_living_worker_writes_is_shown_with_its_job_and_gone_with_the_wor
     }
     assert_eq!(server.perform(&last_words("out of cheese")).await.status, 502);
     let gone = logs().await;
-    assert_eq!((gone.status, kind(&gone).as_str()), (410, "/problems/worker_dead"), "{}", gone.text());
+    assert_eq!((gone.status, kind(&gone).as_str()), (410, "/problems/worker_gone"), "{}", gone.text());
     let death = server.order_by("GET", gone.problem()["death"].as_str().unwrap()).await.json();
     assert_eq!(death["stderr"], json!(["out of cheese"]));
     let unknown = server.order_by("GET", "/v1/workers/verbs-9/logs").await;

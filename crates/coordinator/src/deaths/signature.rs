@@ -26,7 +26,14 @@ pub(super) struct Signature {
 
 impl Signature {
     pub(super) fn of(death: &Death) -> Self {
-        let (report, end) = (&death.report, end(death.cause, &death.report));
+        let report = &death.report;
+        if let Some(error) = &death.error {
+            let (end, words) = ("start failed".to_owned(), normalised(error));
+            let id = [death.pool.as_str(), death.cause, &end, &words];
+            let id = format!("{:016x}", hash(id.into_iter()));
+            return Self { id, text: format!("{end}: {words}"), end };
+        }
+        let end = end(death.cause, report);
         let calls = calls(death.cause, report);
         let words = match calls.is_empty() {
             true => report.last_words().map(normalised),

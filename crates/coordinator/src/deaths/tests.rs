@@ -118,6 +118,23 @@ fn a_jobs_file_comes_to_its_last_death_whichever_is_first() {
 }
 
 #[test]
+fn workers_that_do_not_get_ready_for_one_reason_are_one_group() {
+    let mut ring = ring(100, 1 << 20);
+    let mut start = |error: &str| {
+        let mut death = death("fib", 0, "x");
+        (death.cause, death.error) = ("start", Some(error.into()));
+        ring.push(death);
+    };
+    start("it was killed for not being ready within 5s");
+    start("it was killed for not being ready within 7s");
+    start("failed to spawn /srv/fib");
+    let of = |id| ring.get(id).unwrap();
+    assert_eq!((of(1).group == of(2).group, of(1).group == of(3).group), (true, false));
+    assert_eq!(of(3).signature, "start failed: failed to spawn /srv/fib");
+    assert_eq!(of(3).end, "start failed");
+}
+
+#[test]
 fn a_huge_stack_and_long_lines_are_cut_and_the_callers_report_is_not() {
     let mut frame = StackFrame::new(Some("x".repeat(10_000)), 1);
     frame.function = Some("f".repeat(10_000));

@@ -22,6 +22,7 @@ pub(super) fn of(death: &Death) -> usize {
         + death.group.len()
         + death.end.len()
         + death.signature.len()
+        + death.error.as_ref().map_or(0, String::len)
         + payload.map_or(0, String::len)
         + death.replay.as_ref().map_or(0, |file| file.as_os_str().len())
         + of_report(&death.report)
@@ -31,6 +32,9 @@ pub(super) fn of(death: &Death) -> usize {
 pub(super) fn bound(death: &mut Death) {
     if of(death) <= MOST {
         return;
+    }
+    if let Some(error) = &mut death.error {
+        cut(error, LINE);
     }
     let report = Arc::make_mut(&mut death.report);
     report.stderr.truncate(LINES);

@@ -28,6 +28,7 @@ pub(crate) fn pool(core: &Core, workers: &WorkerSource) -> PoolStatus {
 /// Returns the status and the distributions. The time under the lock does not grow with the pool.
 fn figures(core: &Core, workers: &WorkerSource) -> PoolFigures {
     let mut figures = PoolFigures::from(PoolStatus::new(&core.name, workers.to_string()));
+    figures.memory_limit = core.limits.worker.memory_limit;
     core.with(|state, now| {
         fill(&mut figures.status, core, state, now);
         figures.queued = state.scheduler.queued_by_priority();

@@ -153,6 +153,9 @@ pub(super) fn write_usages(
     let help = "Resident memory of the largest worker, in bytes";
     let largest = used().map(|(labels, usage)| (labels, usage.resident_max_bytes as f64));
     page.gauges("procpool_worker_resident_max_bytes", help, largest)?;
+    let help = "Maximum memory of a worker, in bytes, of pools that have a limit";
+    let limits = pools.iter().filter_map(|it| Some((of(it), it.memory_limit? as f64)));
+    page.gauges("procpool_worker_memory_limit_bytes", help, limits)?;
     let help = "Processor time of all workers, the dead ones included, in seconds";
     let cpu = used().map(|(labels, usage)| (labels, usage.cpu_time.as_secs_f64()));
     page.counters("procpool_worker_cpu_seconds", help, cpu)

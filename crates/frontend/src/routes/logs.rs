@@ -1,26 +1,21 @@
 //! The last lines that a living worker wrote, at once or as it writes them.
 
-use super::json;
+use super::{json, no_worker};
 use crate::access::Principal;
 use crate::app::Shared;
-use crate::kind::Kind;
 use crate::log_stream::{self, LineView};
 use crate::params::{NoParameters, WorkerName};
 use crate::problem::Problem;
 use axum::extract::State;
 use axum::response::Response;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use procpool_protocol::engine::{Death, DeathQuery};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
 use std::sync::Arc;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 const EVENTS: &str = "text/event-stream";
-
-/// Maximum number of workers that a problem names.
-const NAMES: usize = 20;
 
 #[derive(Serialize)]
 struct Logs<'a> {
@@ -63,46 +58,8 @@ fn wants_events(headers: &HeaderMap) -> bool {
 
 /// Returns the problem of a worker that is not there: where its death is, or which workers there are.
 fn absent(shared: &Shared, principal: &Principal, worker: &str) -> Problem {
-    match death_of(shared, worker).filter(|death| principal.may_use(&death.pool)) {
-        Some(death) => dead(worker, &death),
-        None => unknown(shared, principal, worker),
+    match no_worker::visible_death(shared, principal, worker) {
+        Some(death) => no_worker::gone(worker, "read the lines of", Some(&death)),
+        None => no_worker::unknown(shared, principal, worker, "find"),
     }
-}
-
-/// Returns the death of the worker of this name, if it is remembered.
-pub(crate) fn death_of(shared: &Shared, worker: &str) -> Option<Arc<Death>> {
-    let mut query = DeathQuery::all();
-    (query.worker, query.limit) = (Some(worker.to_owned()), Some(1));
-    shared.app.admin.deaths(&query).deaths.pop()
-}
-
-fn dead(worker: &str, death: &Death) -> Problem {
-    let place = format!("/v1/deaths/{}", death.id);
-    let detail = format!(
-        "failed to read what the worker `{worker}` writes: it is dead ({}); GET {place} has its last lines",
-        death.end
-    );
-    Problem::new(Kind::WorkerDead, StatusCode::GONE, detail)
-        .with("worker", worker)
-        .with("pool", &death.pool)
-        .with("death", &place)
-}
-
-fn unknown(shared: &Shared, principal: &Principal, worker: &str) -> Problem {
-    let admin = &shared.app.admin;
-    let pools = admin.pools().into_iter().filter(|pool| principal.may_use(&pool.name));
-    let mut known: Vec<String> =
-        pools.flat_map(|pool| admin.workers(&pool.name).unwrap_or_default()).map(|it| it.id).collect();
-    let more = known.len().saturating_sub(NAMES);
-    known.truncate(NAMES);
-    let worker: String = worker.chars().take(100).collect();
-    let list = match (known.is_empty(), more) {
-        (true, _) => "no worker is alive".to_owned(),
-        (false, 0) => format!("there are: {}", known.join(", ")),
-        (false, more) => format!("there are: {} and {more} more", known.join(", ")),
-    };
-    let detail = format!("failed to find the worker `{worker}`: it has ended, or never was; {list}");
-    Problem::new(Kind::UnknownWorker, StatusCode::NOT_FOUND, detail)
-        .with("worker", &worker)
-        .with("known", &known)
 }

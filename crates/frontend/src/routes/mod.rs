@@ -13,6 +13,7 @@ mod job_list;
 mod jobs;
 mod logs;
 mod metrics;
+mod no_worker;
 mod openapi;
 mod orders;
 mod pools;
@@ -21,7 +22,7 @@ mod quarantine;
 mod seed;
 mod stacks;
 
-pub(crate) use logs::death_of;
+pub(crate) use no_worker::death_of;
 mod session;
 
 use crate::access::{Access, Scope, Terms, authorize};

@@ -1,6 +1,6 @@
 //! Looks into a worker: what it does, its stack now, and a profile of some seconds.
 
-use super::{json, with_type};
+use super::{json, no_worker, with_type};
 use crate::access::Principal;
 use crate::app::Shared;
 use crate::kind::Kind;
@@ -18,9 +18,6 @@ use std::time::Duration;
 
 /// The duration of a profile, in seconds, unless the request says another.
 const SECONDS: u64 = 5;
-
-/// Maximum number of workers that a problem names.
-const MOST_NAMES: usize = 64;
 
 #[derive(Serialize)]
 struct Seen<'a> {
@@ -102,35 +99,15 @@ fn may_look(shared: &Shared, principal: &Principal, worker: &str) -> Result<(), 
 }
 
 fn why(shared: &Shared, principal: &Principal, error: &InspectionError) -> Problem {
-    let detail = |worker: &str| {
-        let worker: String = worker.chars().take(100).collect();
-        (format!("failed to look into the worker `{worker}`"), worker)
-    };
     match error {
-        InspectionError::Unknown { worker, .. } => {
-            let (failed, worker) = detail(worker);
-            let known = workers(shared, principal);
-            let list =
-                if known.is_empty() { String::new() } else { format!("; there are: {}", known.join(", ")) };
-            let detail = format!("{failed}: there is none of that name{list}");
-            let problem = Problem::new(Kind::UnknownWorker, StatusCode::NOT_FOUND, detail);
-            problem.with("worker", &worker).with("known", &known)
-        }
+        InspectionError::Unknown { worker, .. } => no_worker::unknown(shared, principal, worker, "look into"),
         InspectionError::Gone { worker, .. } => {
-            let (failed, worker) = detail(worker);
-            let detail = format!("{failed}: it has ended, and its name is not used again");
-            Problem::new(Kind::WorkerGone, StatusCode::GONE, detail).with("worker", &worker)
+            let death = no_worker::visible_death(shared, principal, worker);
+            no_worker::gone(worker, "look into", death.as_deref())
         }
         InspectionError::Profiled { worker, .. } => {
             Problem::new(Kind::ProfileRunning, StatusCode::CONFLICT, error.to_string()).with("worker", worker)
         }
         other => Problem::new(Kind::StackUnavailable, StatusCode::SERVICE_UNAVAILABLE, other.to_string()),
     }
-}
-
-fn workers(shared: &Shared, principal: &Principal) -> Vec<String> {
-    let admin = &shared.app.admin;
-    let pools = admin.pools().into_iter().filter(|pool| principal.may_use(&pool.name));
-    let workers = pools.flat_map(|pool| admin.workers(&pool.name).unwrap_or_default());
-    workers.map(|worker| worker.id).take(MOST_NAMES).collect()
 }

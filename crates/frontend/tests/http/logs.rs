@@ -90,7 +90,7 @@ async fn a_dead_worker_is_gone_with_the_place_of_its_death_and_an_unknown_one_is
     let engine = Fake::echo();
     let server = server(&engine).await;
     let dead = server.ask(request("/v1/workers/fib-3/logs", "")).await;
-    assert_eq!((dead.status, dead.kind().as_str()), (410, "worker_dead"));
+    assert_eq!((dead.status, dead.kind().as_str()), (410, "worker_gone"));
     let problem = dead.problem();
     assert_eq!((&problem["death"], &problem["worker"]), (&json!("/v1/deaths/3"), &json!("fib-3")));
     let unknown = server.ask(request("/v1/workers/fob/logs", "Accept: text/event-stream\r\n")).await;

@@ -64,6 +64,7 @@ async fn a_worker_without_a_stack_says_why() {
     assert_eq!(unknown.json()["known"], json!(["fib-1", "fib-2"]));
     let gone = of("fib-0").await;
     assert_eq!((gone.status, gone.kind().as_str()), (410, "worker_gone"));
+    assert_eq!(gone.json()["worker"], "fib-0");
     let forbidden = of("fib-2").await;
     assert_eq!((forbidden.status, forbidden.kind().as_str()), (503, "stack_unavailable"));
     assert!(forbidden.text().contains("ptrace_scope is 3"), "{}", forbidden.text());

@@ -41,6 +41,8 @@ pub enum StartError {
         step: &'static str,
         /// The timeout.
         timeout: Duration,
+        /// How the process ended, with its last lines, if there was one.
+        report: Option<Box<ExitReport>>,
     },
     /// The worker serves another job or version.
     #[error("failed to start a worker of `{pool}`: {mismatch}")]
@@ -82,6 +84,8 @@ pub enum StartError {
         pool: String,
         /// The violation.
         violation: String,
+        /// How the process ended, with its last lines, if there was one.
+        report: Option<Box<ExitReport>>,
     },
     /// The worker's own initialisation failed.
     #[error("failed to start a worker of `{pool}`: its initialisation failed: {failure}")]
@@ -91,6 +95,8 @@ pub enum StartError {
         pool: String,
         /// The worker's failure.
         failure: Failure,
+        /// How the process ended, with its last lines, if there was one.
+        report: Option<Box<ExitReport>>,
     },
     /// The pool forks its workers, and its executable cannot do that.
     #[non_exhaustive]
@@ -168,6 +174,17 @@ pub enum StartError {
 }
 
 impl StartError {
+    /// Returns how the process ended that did not get ready, if there was one and that is known.
+    pub fn report(&self) -> Option<&ExitReport> {
+        match self {
+            Self::Died { report, .. } => Some(report),
+            Self::TimedOut { report, .. } | Self::Protocol { report, .. } | Self::Init { report, .. } => {
+                report.as_deref()
+            }
+            _ => None,
+        }
+    }
+
     /// Returns [`Prepare`](Self::Prepare): the side of the pool's coordinator cannot be set up.
     pub fn prepare(pool: impl Into<String>, reason: io::Error) -> Self {
         Self::Prepare { pool: pool.into(), reason }

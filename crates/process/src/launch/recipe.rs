@@ -123,7 +123,8 @@ impl Recipe {
             Mode::Messages => "takes jobs only, not free messages",
         };
         let violation = format!("the worker `{}` {wanted}", hello.job);
-        Err(Refusal { reason: "mode", error: StartError::Protocol { pool: self.name.clone(), violation } })
+        let error = StartError::Protocol { pool: self.name.clone(), violation, report: None };
+        Err(Refusal { reason: "mode", error })
     }
 
     /// Returns the `Welcome` of a worker of this name.
@@ -182,18 +183,18 @@ impl Recipe {
     }
 
     pub(super) async fn violated(&self, body: Body, violation: String) -> StartError {
-        body.bury(death::LAST_WORDS, None).await;
-        StartError::Protocol { pool: self.name.clone(), violation }
+        let report = Some(Box::new(body.bury(death::LAST_WORDS, None).await));
+        StartError::Protocol { pool: self.name.clone(), violation, report }
     }
 
     /// Returns the error of a worker that reports that it will not serve.
     pub(super) async fn failed(&self, body: Body, failure: Failure) -> StartError {
-        body.bury(death::LAST_WORDS, None).await;
-        StartError::Init { pool: self.name.clone(), failure }
+        let report = Some(Box::new(body.bury(death::LAST_WORDS, None).await));
+        StartError::Init { pool: self.name.clone(), failure, report }
     }
 
     pub(super) async fn timed_out(&self, body: Body, step: &'static str) -> StartError {
-        body.bury(death::LAST_WORDS, None).await;
-        StartError::TimedOut { pool: self.name.clone(), step, timeout: self.step_timeout }
+        let report = Some(Box::new(body.bury(death::LAST_WORDS, None).await));
+        StartError::TimedOut { pool: self.name.clone(), step, timeout: self.step_timeout, report }
     }
 }

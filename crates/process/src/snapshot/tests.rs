@@ -34,9 +34,9 @@ async fn sleep() -> Arc<WorkerProcess> {
     running("/bin/sleep", &["1000"]).await.0
 }
 
-/// Never waits for anything.
+/// Never waits for anything, and ends soon after these tests, however they end.
 async fn spin() -> Arc<WorkerProcess> {
-    running("/bin/sh", &["-c", "while :; do :; done"]).await.0
+    running("/bin/sh", &["-c", "while kill -0 $PPID; do :; done"]).await.0
 }
 
 fn pid(process: &WorkerProcess) -> Pid {
@@ -103,7 +103,7 @@ async fn a_process_that_was_stopped_stays_stopped() {
 #[tokio::test]
 async fn no_signal_is_lost() {
     // Counts until it is told to end, and says whether all have come.
-    let script = "n=0; trap 'n=$((n+1))' USR1; trap 'exit $n' TERM; while :; do :; done";
+    let script = "n=0; trap 'n=$((n+1))' USR1; trap 'exit $n' TERM; while kill -0 $PPID; do :; done";
     let (process, _ends) = running("/bin/sh", &["-c", script]).await;
     let caught = || u64::from_str_radix(&status(&process, "SigCgt:"), 16).expect("a set");
     until(|| caught() & 0x4200 == 0x4200);

@@ -65,29 +65,19 @@ impl Visit for Line<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::logs::sink::Sink;
     use std::io;
-    use std::sync::{Arc, Mutex};
     use tracing_subscriber::layer::SubscriberExt;
     use tracing_subscriber::{fmt, registry};
 
     /// Returns the text that is logged, without the time.
     fn logged(colours: bool, log: impl FnOnce()) -> String {
-        #[derive(Clone, Default)]
-        struct Sink(Arc<Mutex<Vec<u8>>>);
-        impl io::Write for Sink {
-            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-                self.0.lock().unwrap().write(bytes)
-            }
-            fn flush(&mut self) -> io::Result<()> {
-                Ok(())
-            }
-        }
         let sink = Sink::default();
         let lines = fmt::layer().with_ansi(colours).without_time().fmt_fields(Printable);
         let writer = sink.clone();
         let subscriber = registry().with(lines.with_writer(move || writer.clone()));
         tracing::subscriber::with_default(subscriber, log);
-        String::from_utf8(std::mem::take(&mut *sink.0.lock().unwrap())).unwrap()
+        sink.text()
     }
 
     const EVIL: &str = "a\n2026 ERROR b\u{1b}[2J\u{202e}\u{2028}\u{85}\u{200b}c";

@@ -113,22 +113,10 @@ impl Visit for Fields {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::logs::sink::Sink;
     use std::io;
-    use std::sync::{Arc, Mutex};
     use tracing_subscriber::layer::SubscriberExt;
     use tracing_subscriber::{fmt, registry};
-
-    #[derive(Clone, Default)]
-    struct Sink(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Sink {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
 
     #[test]
     fn a_line_is_one_object_whatever_is_in_it() {
@@ -141,7 +129,7 @@ mod tests {
             tracing::warn!(target: "t", pid = 7, is_it = true, text = evil, shown = %evil, %error, "{evil}");
             tracing::info!(target: "t", "plain");
         });
-        let text = String::from_utf8(std::mem::take(&mut *sink.0.lock().unwrap())).unwrap();
+        let text = sink.text();
         let [first, second] = text.lines().collect::<Vec<_>>()[..] else { panic!("{text}") };
         assert!(!text.contains(['\u{1b}', '\u{202e}', '\u{2028}']), "{text}");
         let first: Value = serde_json::from_str(first).unwrap();

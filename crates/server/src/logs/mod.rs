@@ -7,6 +7,8 @@ mod fields;
 mod json;
 mod limit;
 mod lossy;
+#[cfg(test)]
+mod sink;
 
 pub(crate) use lossy::Flush;
 

@@ -3,6 +3,7 @@
 use super::{Finding, oddities};
 use crate::chaos::evidence::Evidence;
 use crate::chaos::scenario::PLANS;
+use crate::chaos::status::Pool;
 
 pub(super) fn views(evidence: &Evidence) -> Finding {
     let views = &evidence.views;
@@ -22,7 +23,7 @@ pub(super) fn views(evidence: &Evidence) -> Finding {
     (holds && was_there.iter().all(|count| *count > 0), detail)
 }
 
-/// Compared with the log, in which a worker's name is in no more than one line of this kind.
+/// Compared with the log, in which one line of this kind names a worker.
 pub(super) fn deaths(evidence: &Evidence) -> Finding {
     let (unseen, matched) = (evidence.views.unseen(), evidence.views.matched());
     let first: String = unseen.iter().take(8).map(|it| format!("\n         {it}")).collect();
@@ -45,7 +46,7 @@ pub(super) fn totals(evidence: &Evidence) -> Finding {
     let mut jobs = 0;
     for plan in PLANS {
         let status = evidence.quiet.pools.iter().find(|pool| pool.name == plan.name);
-        let status = status.map_or_else(|| Err("no status".into()), |pool| pool.counts());
+        let status = status.map_or_else(|| Err("no status".into()), Pool::counts);
         match (evidence.scrapes.counts(plan.name), status) {
             (Ok(scraped), Ok(status)) if scraped == status => jobs += scraped.values().sum::<u64>(),
             (scraped, status) => {

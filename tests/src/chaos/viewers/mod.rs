@@ -57,7 +57,7 @@ const MOST: u64 = 100_000;
 /// Longest pause before a viewer comes again, in milliseconds.
 const PAUSE: u64 = 500;
 
-/// What all of them have seen.
+/// The findings of all viewers.
 #[derive(Debug)]
 pub(crate) struct Views {
     pub(crate) connections: u64,
@@ -78,7 +78,7 @@ pub(crate) struct Views {
     has_ended: bool,
 }
 
-/// What a viewer has seen, over all its connections.
+/// The state of one viewer, over all its connections.
 #[derive(Clone, Debug, Default)]
 struct Seat {
     pictures: Pictures,

@@ -13,7 +13,7 @@ pub(super) struct Data {
     pub(super) pools: BTreeMap<String, Piece>,
 }
 
-/// What one of them says of a pool.
+/// The part of it about one pool.
 #[derive(Debug, Deserialize)]
 pub(super) struct Piece {
     s: String,
@@ -32,7 +32,7 @@ struct Configuration {
     generation: u64,
 }
 
-/// What a viewer knows of a pool.
+/// A pool, as a viewer knows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Picture {
     /// The letter of each slot.

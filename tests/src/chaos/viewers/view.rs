@@ -21,7 +21,7 @@ pub(super) struct View {
     pub(super) pictures: Pictures,
 }
 
-/// What an event was.
+/// The kinds of events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Shown {
     Snapshot {

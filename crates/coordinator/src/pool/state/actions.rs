@@ -228,7 +228,7 @@ impl State {
     fn decided(&mut self, job: Key, entry: &OpenJob) {
         let slot = entry.assigned.and_then(|(_, worker)| self.slots.get_mut(&worker));
         if let Some(slot) = slot {
-            slot.decided = Some(Decided { job, id: entry.id, length: entry.job.input.bytes.len() });
+            slot.decided = Some(Decided::new(job, entry.id, &entry.job.input));
         }
     }
 

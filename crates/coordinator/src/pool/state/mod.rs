@@ -20,7 +20,7 @@ mod schemas;
 pub(super) mod slot;
 mod stage;
 pub(super) mod stats;
-mod suspects;
+pub(super) mod suspects;
 mod value_hash;
 
 use self::context::EventContext;
@@ -225,7 +225,7 @@ impl State {
     pub(crate) fn job_of(&self, worker: WorkerId, number: u64) -> Option<JobId> {
         let slot = self.slots.get(&worker)?;
         let job = slot.held.iter().find(|held| held.sequence == number)?.job;
-        let decided = slot.decided.filter(|decided| decided.job == job).map(|decided| decided.id);
+        let decided = slot.decided.as_ref().filter(|decided| decided.job == job).map(|decided| decided.id);
         self.id(job).or(decided)
     }
 

@@ -5,11 +5,11 @@ use crate::pool::stacks::Look;
 use crate::recorder::{History, Sent};
 use crate::sharing::{Arena, Sharing, Wanted};
 use procpool_process::{KillSwitch, Outboxes, Ticket};
-use procpool_protocol::JobId;
 use procpool_protocol::arena::{Direction, Place};
 use procpool_protocol::encodings::Encodings;
 use procpool_protocol::engine::PayloadBytes;
 use procpool_protocol::frame::Frame;
+use procpool_protocol::{JobId, Payload};
 use procpool_scheduler::{Generation, Health, JobId as Key, Time};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -61,12 +61,31 @@ pub(crate) struct Held {
 }
 
 /// A job that got its outcome while its worker ran it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Decided {
     pub(crate) job: Key,
     pub(crate) id: JobId,
     /// The length of its input, in bytes.
     pub(crate) length: usize,
+    /// A copy of its input, unless that is large.
+    pub(crate) input: Option<Payload>,
+}
+
+impl Decided {
+    /// Maximum length of an input that is copied, in bytes: it is copied under the pool's lock, and hashed if the worker dies.
+    const COPIED: usize = 64 << 10;
+
+    pub(crate) fn new(job: Key, id: JobId, input: &Payload) -> Self {
+        let length = input.bytes.len();
+        // A reference would hold on to the whole buffer of which the input may be a small part.
+        let is_copied = length <= Self::COPIED && input.rest().is_none();
+        let copy = || {
+            let mut copy = Payload::default();
+            (copy.encoding, copy.bytes) = (input.encoding, bytes::Bytes::copy_from_slice(&input.bytes));
+            copy
+        };
+        Self { job, id, length, input: is_copied.then(copy) }
+    }
 }
 
 /// A job's end, as its worker tells it.

@@ -110,7 +110,8 @@ impl State {
     }
 }
 
-fn name(number: u64) -> String {
+/// Returns the name of a payload or of a client.
+pub(crate) fn name(number: u64) -> String {
     format!("{number:016x}")
 }
 

@@ -8,6 +8,7 @@ use crate::pool::state::State;
 use crate::pool::state::context::{self, EventContext};
 use crate::pool::state::effects::Effects;
 use crate::pool::state::events::Events;
+use crate::pool::state::suspects;
 use procpool_process::Ending;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::status::SuspectPayload;
@@ -30,6 +31,10 @@ pub(crate) struct Found {
     pub(crate) running: Option<Key>,
     /// The payload of that one, where the death is held against it.
     pub(crate) suspect: Option<Payload>,
+    /// The payload of a job that had its outcome before, such as one that reached its deadline.
+    pub(crate) ended_with: Option<Payload>,
+    /// The fingerprint of that payload, which nothing is held against.
+    pub(crate) fingerprint: Option<Fingerprint>,
     report: ExitReport,
     death: Death,
     /// Whether this pool had asked for the death.
@@ -68,8 +73,23 @@ impl Found {
         let said = words.said.drain(..).map(|(job, frame)| Said::of(state, &name, job, frame)).collect();
         let suspect = running.filter(|_| names_payload && !is_expected).and_then(|job| state.entry(job));
         let suspect = suspect.map(|entry| entry.job.input.clone());
-        let crash = ending.crash;
-        Some(Self { worker, words, said, begun, running, suspect, report, death, is_expected, crash })
+        let slot = state.slots.get_mut(&worker)?;
+        let decided = slot.decided.as_mut().filter(|decided| names_payload && running == Some(decided.job));
+        let ended_with = decided.and_then(|decided| decided.input.take());
+        Some(Self {
+            worker,
+            words,
+            said,
+            begun,
+            running,
+            suspect,
+            ended_with,
+            fingerprint: None,
+            report,
+            death,
+            is_expected,
+            crash: ending.crash,
+        })
     }
 
     /// Passes on the events that the worker had sent for its jobs' callers. Returns the scheduler's events
@@ -141,6 +161,7 @@ pub(crate) fn died(
     effects: &mut Effects,
 ) -> Option<Buried> {
     let Found { worker, words, begun, running, mut report, death, is_expected, crash, .. } = found;
+    let ended_with = found.fingerprint.map(|fingerprint| suspects::name(fingerprint.0));
     let mut slot = state.remove(worker)?;
     let look = slot.last_look.take();
     effects.left.extend(look.clone().or(slot.look.take()));
@@ -160,7 +181,7 @@ pub(crate) fn died(
     let entry = running.and_then(|job| state.entry(job));
     let (id, client) = entry.map(|entry| (entry.id, entry.job.client.clone())).unzip();
     let lost = entry.map(|entry| (entry.id, entry.job.input.bytes.len()));
-    let decided = slot.decided.filter(|decided| running == Some(decided.job));
+    let decided = slot.decided.take().filter(|decided| running == Some(decided.job));
     let lost = lost.or_else(|| decided.map(|decided| (decided.id, decided.length)));
     let culprit = id.filter(|_| !is_expected && death != Death::Killed);
     if let Some(job) = culprit {
@@ -177,7 +198,7 @@ pub(crate) fn died(
     effects.buried.push(slot);
     let suspected = fingerprint.and_then(|payload| state.suspected(now, payload));
     let quarantined = culprit.and_then(|_| suspected.clone().filter(|payload| payload.quarantined));
-    let lost = lost.map(|(id, length)| Lost { id, length, suspected });
+    let lost = lost.map(|(id, length)| Lost { id, length, suspected, fingerprint: ended_with });
     let crash = crash.map(|snapshot| Crash { snapshot, outcomes: std::mem::take(&mut effects.crashed) });
     Some(Buried { report, reason, job: id, quarantined, blame: death, lost, look, crash })
 }

@@ -2,6 +2,7 @@
 
 use super::burial::Buried;
 use crate::pool::core::Core;
+use procpool_process::StartError;
 use procpool_protocol::deaths::{DeadPayload, Death};
 use procpool_protocol::status::SuspectPayload;
 use procpool_protocol::{Exit, ExitReport, JobId};
@@ -18,6 +19,8 @@ pub(crate) struct Lost {
     pub(crate) length: usize,
     /// The record of that input, if deaths are held against it.
     pub(crate) suspected: Option<SuspectPayload>,
+    /// Its fingerprint, if deaths are not.
+    pub(crate) fingerprint: Option<String>,
 }
 
 /// Remembers the death of a worker that was ready.
@@ -27,20 +30,31 @@ pub(super) fn remember(core: &Core, buried: &Buried) {
         Blame::Killed => Cause::Killed,
         Blame::OutOfMemory => Cause::OutOfMemory,
     });
-    keep(core, cause, &buried.report, buried.lost.as_ref());
+    keep(core, cause, &buried.report, None, buried.lost.as_ref());
 }
 
-/// Remembers the death of a worker that was not.
-pub(super) fn remember_unready(core: &Core, killed_for: Option<Cause>, report: &ExitReport) {
-    keep(core, killed_for.unwrap_or(Cause::Start), report, None);
+/// Remembers that the worker of this name did not get ready, unless the pool itself has ended its start.
+pub(super) fn remember_unready(core: &Core, killed_for: Option<Cause>, worker: &str, error: &StartError) {
+    match error {
+        StartError::Died { report, .. } => keep(core, killed_for.unwrap_or(Cause::Start), report, None, None),
+        StartError::Withdrawn { .. } => {}
+        _ if killed_for.is_some() => {}
+        _ => {
+            let nobody = || ExitReport::new(worker, 0, Exit::Unknown);
+            let report = error.report().cloned().unwrap_or_else(nobody);
+            keep(core, Cause::Start, &report, Some(error), None);
+        }
+    }
 }
 
-fn keep(core: &Core, cause: Cause, report: &ExitReport, lost: Option<&Lost>) {
+fn keep(core: &Core, cause: Cause, report: &ExitReport, error: Option<&StartError>, lost: Option<&Lost>) {
     let Some(log) = core.deaths.get().filter(|_| is_of_note(cause, report.exit)) else { return };
     let mut death = Death::new(0, SystemTime::now(), &core.name, cause.name(), report.clone());
-    if let Some(Lost { id, length, suspected }) = lost {
+    death.error = error.map(StartError::to_string);
+    if let Some(Lost { id, length, suspected, fingerprint }) = lost {
         let mut payload = DeadPayload::default();
         payload.bytes = *length as u64;
+        payload.fingerprint.clone_from(fingerprint);
         if let Some(suspected) = suspected {
             payload.fingerprint = Some(suspected.fingerprint.clone());
             (payload.deaths, payload.quarantined) = (suspected.deaths, suspected.quarantined);

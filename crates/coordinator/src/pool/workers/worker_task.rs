@@ -15,6 +15,7 @@ use procpool_protocol::ExitReport;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_scheduler::{Cause, Death, Event, Time, WorkerId};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// Launches the worker of an id that the scheduler gave out, serves it until it is dead, and tells the
@@ -39,7 +40,7 @@ pub(crate) async fn live(core: Arc<Core>, recipe: Arc<Recipe>, worker: WorkerId,
                 let news = || PoolEvent::StartFailed { worker: name.clone(), error: error.to_string() };
                 member.core.news.tell(news);
             }
-            let killed_for = member.bury_unready(&error).map(Cause::name);
+            let killed_for = member.bury_unready(&name, &error).map(Cause::name);
             // The task that waits for the pool's start reports it.
             let unheard = if is_withdrawn { Err(error) } else { start.tell(Err(error)) };
             match unheard {
@@ -201,7 +202,7 @@ impl Member {
 
     /// Buries a process that did not get ready. It is dead and reaped. Returns the reason for which the pool killed it, if
     /// it did.
-    fn bury_unready(mut self, error: &StartError) -> Option<Cause> {
+    fn bury_unready(mut self, name: &str, error: &StartError) -> Option<Cause> {
         let death = match error {
             StartError::Died { report, .. } => blame::of(report, false),
             _ => Death::Own,
@@ -211,9 +212,7 @@ impl Member {
         };
         let killed_for = self.core.act(act);
         self.buried = true;
-        if let StartError::Died { report, .. } = error {
-            obituary::remember_unready(&self.core, killed_for, report);
-        }
+        obituary::remember_unready(&self.core, killed_for, name, error);
         killed_for
     }
 
@@ -229,6 +228,9 @@ impl Member {
                 Some(input) => Some(self.core.fingerprints.of_any(input).await),
                 None => None,
             };
+            if let Some(input) = found.ended_with.take() {
+                found.fingerprint = Some(self.core.fingerprints.of(&input));
+            }
             let mut effects = Effects::default();
             let report = self.core.with(|state, now| {
                 state.handle_all(now, committed, EventContext::default(), &mut effects);
@@ -290,9 +292,7 @@ fn died_unready(
     let slot = state.remove(worker)?;
     let reason = error.to_string();
     let killed_for = state.scheduler.reason(worker);
-    if let StartError::Died { report, .. } = error {
-        state.spent += report.cpu_time;
-    }
+    state.spent += error.report().map_or(Duration::ZERO, |report| report.cpu_time);
     if killed_for.is_none() {
         state.last_death.clone_from(&reason);
     }
