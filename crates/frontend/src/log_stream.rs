@@ -69,8 +69,9 @@ impl Follower {
         }
         loop {
             let page = self.output.read(self.seen);
-            if let Some(last) = page.lines.last() {
-                self.seen = last.number;
+            // A client may come with the number of another worker's line.
+            self.seen = page.seen;
+            if !page.lines.is_empty() || page.missed > 0 {
                 return Some(written(&page));
             }
             if page.is_over {
