@@ -244,6 +244,15 @@ pub trait Admin: Send + Sync + 'static {
         None
     }
 
+    /// Returns the name of the pool that has the worker of this name, or had it. A pool that is being removed counts,
+    /// too. The default looks through the workers of all pools.
+    fn pool_of_worker(&self, worker: &str) -> Option<String> {
+        let has = |pool: &PoolStatus| {
+            self.workers(&pool.name).is_some_and(|all| all.iter().any(|it| it.id == worker))
+        };
+        self.pools().into_iter().find(has).map(|pool| pool.name)
+    }
+
     /// Returns what the worker of this name does now: its first thread, which runs the jobs, or `all_threads`.
     /// Stops the worker for a fraction of a millisecond. The default knows no worker.
     fn stack(&self, worker: &str, all_threads: bool) -> BoxFuture<'_, Result<Stack, InspectionError>> {

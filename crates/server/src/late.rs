@@ -168,6 +168,10 @@ impl Admin for Late {
         self.get()?.order_worker(worker, order)
     }
 
+    fn pool_of_worker(&self, worker: &str) -> Option<String> {
+        Admin::pool_of_worker(self.get()?, worker)
+    }
+
     fn stack(&self, worker: &str, all_threads: bool) -> BoxFuture<'_, Result<Stack, InspectionError>> {
         match self.get() {
             Some(coordinator) => coordinator.stack(worker, all_threads),
