@@ -27,6 +27,8 @@ pub enum Goal {
     AtLeast(f64, &'static str),
     /// At least this number of times faster than the other, where figures are times.
     Faster(f64, &'static str),
+    /// At most this much more than the other's figure.
+    AtMostMore(f64, &'static str),
     /// At most this figure.
     Below(f64),
     /// At least this figure.
@@ -186,6 +188,10 @@ impl Goal {
                     it >= least
                 })
             }
+            Self::AtMostMore(most, other) => {
+                let more = figure_of(other).zip(ours).map(|(other, ours)| ours - other);
+                (format!("≤ {other} + {most}"), more, |it, most| it <= most)
+            }
             Self::Below(most) => (format!("≤ {most}"), ours, |it, most| it <= most),
             Self::Above(least) => (format!("≥ {least}"), ours, |it, least| it >= least),
         };
@@ -196,7 +202,7 @@ impl Goal {
     const fn factor(self) -> f64 {
         match self {
             Self::AtMost(factor, _) | Self::AtLeast(factor, _) | Self::Faster(factor, _) => factor,
-            Self::Below(figure) | Self::Above(figure) => figure,
+            Self::AtMostMore(figure, _) | Self::Below(figure) | Self::Above(figure) => figure,
         }
     }
 }
@@ -229,12 +235,18 @@ mod tests {
             .goal(Goal::AtMost(0.3, "other"))
             .goal(Goal::Faster(6.0, "other"))
             .goal(Goal::Below(2.0))
+            .goal(Goal::AtMostMore(-8.5, "other"))
             .goal(Goal::AtMost(1.0, "nobody"));
         let outcome = row.run(3, |_| {}).await.unwrap();
         assert_eq!(*log.lock().unwrap(), ["ours", "other", "other", "ours", "ours", "other"]);
         let verdicts: Vec<_> = outcome.verdicts.iter().map(|it| (it.reached, it.is_met)).collect();
-        let expected =
-            [(Some(0.2), Some(true)), (Some(5.0), Some(false)), (Some(2.0), Some(true)), (None, None)];
+        let expected = [
+            (Some(0.2), Some(true)),
+            (Some(5.0), Some(false)),
+            (Some(2.0), Some(true)),
+            (Some(-8.0), Some(false)),
+            (None, None),
+        ];
         assert_eq!(verdicts, expected);
     }
 

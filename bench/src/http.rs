@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+/// Maximum length of an answer. A longer one is an error: the server seems to hang up.
+const LONGEST: usize = 512 * 1024;
+
 /// The request.
 #[derive(Clone, Debug)]
 pub struct Question {
@@ -18,7 +21,12 @@ pub struct Question {
 
 impl Question {
     pub fn get(address: SocketAddr, path: &str) -> Self {
-        Self::of(address, format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n"))
+        Self::get_with(address, path, "")
+    }
+
+    /// With these lines in the head, each with its end.
+    pub fn get_with(address: SocketAddr, path: &str, head: &str) -> Self {
+        Self::of(address, format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n{head}\r\n"))
     }
 
     pub fn post(address: SocketAddr, path: &str, json: &str) -> Self {
@@ -67,28 +75,45 @@ impl Question {
         Ok((nanos.into_iter().collect(), rate))
     }
 
+    /// Asks once, on a connection of its own. Returns the answer with its head.
+    ///
+    /// # Errors
+    /// When it is not a 200 with a length.
+    pub async fn once(&self) -> Result<Vec<u8>> {
+        let mut stream = TcpStream::connect(self.address).await?;
+        let mut buffer = vec![0; LONGEST];
+        let length = self.exchange(&mut stream, &mut buffer).await?;
+        buffer.truncate(length);
+        Ok(buffer)
+    }
+
     async fn lane(&self, end: Instant) -> Result<Vec<Duration>> {
         let mut stream = TcpStream::connect(self.address).await?;
         stream.set_nodelay(true)?;
-        // An answer beyond that is an error: the server seems to hang up.
-        let mut buffer = vec![0; 512 * 1024];
+        let mut buffer = vec![0; LONGEST];
         let mut times = Vec::new();
         loop {
             let sent = Instant::now();
             if sent >= end {
                 return Ok(times);
             }
-            stream.write_all(&self.bytes).await?;
-            let mut filled = 0;
-            while !is_whole(&buffer[..filled])? {
-                let read = stream.read(&mut buffer[filled..]).await?;
-                if read == 0 {
-                    return Err("the server hung up".into());
-                }
-                filled += read;
-            }
+            self.exchange(&mut stream, &mut buffer).await?;
             times.push(sent.elapsed());
         }
+    }
+
+    /// Asks, and reads the answer. Returns its length.
+    async fn exchange(&self, stream: &mut TcpStream, buffer: &mut [u8]) -> Result<usize> {
+        stream.write_all(&self.bytes).await?;
+        let mut filled = 0;
+        while !is_whole(&buffer[..filled])? {
+            let read = stream.read(&mut buffer[filled..]).await?;
+            if read == 0 {
+                return Err("the server hung up".into());
+            }
+            filled += read;
+        }
+        Ok(filled)
     }
 }
 

@@ -22,3 +22,4 @@ pub mod rows;
 pub mod sample;
 pub mod script;
 pub mod table;
+pub mod watch;

@@ -26,7 +26,7 @@ async function inPage() {
 }
 
 await withPage(`${process.argv[2]}/livez`, async (page) => {
-  const { status, seen, opened, result } = await page.evaluate(inPage);
+  const { status, seen, opened, result } = await page.run(inPage);
   assert.equal(status, 202);
   assert.equal(result, 102334155);
   console.log("ok: a page hands a job over and fetches its result");

@@ -26,13 +26,13 @@ async function runJob(pool, input) {
 
 const url = process.argv[2];
 await withPage(`${url}/docs`, async (page) => {
-  await page.until("document.documentElement.dataset.ready === 'yes'");
-  const { example, status, output } = await page.evaluate(runJob, "fib", "10");
+  await page.until("the page", () => document.documentElement.dataset.ready === "yes");
+  const { example, status, output } = await page.run(runJob, "fib", "10");
   assert.match(status, /^200/);
   assert.match(output, /55/);
   assert.match(example, /^\d+$/, "the example is made from the worker's schema");
   console.log("ok: a person runs a job from the page, whose form has the worker's schema");
-  assert.deepEqual(page.complaints, []);
+  assert.deepEqual(page.errors, []);
   const elsewhere = page.requests.filter((it) => !it.startsWith(url) && !it.startsWith("data:"));
   assert.deepEqual(elsewhere, []);
   console.log("ok: its policy forbids nothing that it needs, and no request leaves the server");

@@ -4,7 +4,7 @@ import { test } from "node:test";
 
 const page = (name) => import(`../../crates/frontend/assets/dashboard/${name}.js`);
 const { decode } = await page("states");
-const { Model, FADE } = await page("model");
+const { Model, FADE, STEP, TRACE } = await page("model");
 const { parse, showsDeath, showsPool, showsWorker } = await page("find");
 const { example } = await page("example");
 const { grid, fill } = await page("grid");
@@ -33,6 +33,43 @@ test("a snapshot and its ticks make up the pools", () => {
   assert.equal(fib.diedAt.size, 0);
   model.apply("tick", { t: 12_000, pools: {} });
   assert.equal(model.pools.size, 0);
+});
+
+test("a tick tells of the last seconds, and leaves out what there is not", () => {
+  const model = new Model();
+  model.apply("snapshot", tick(1000, { s: "b", old: 1200, r: [20, 900], w: undefined }));
+  const fib = model.pools.get("fib");
+  assert.deepEqual([fib.oldest, fib.run, fib.wait], [1200, [20, 900], undefined]);
+  model.apply("tick", tick(1250, { s: "i", r: undefined, w: undefined }));
+  assert.deepEqual([fib.oldest, fib.run], [undefined, undefined]);
+});
+
+test("the last minute is one of time, however often ticks come", () => {
+  const model = new Model();
+  model.apply("snapshot", tick(10_000, { s: "i" }));
+  const fib = model.pools.get("fib");
+  const last = (count) => Array.from({ length: count }, (_, ago) => String.fromCharCode(fib.trace[(fib.moment - ago) % TRACE])).join("");
+  model.apply("tick", tick(10_000 + STEP, { s: "b" }));
+  model.apply("tick", tick(10_000 + STEP + 20, { s: "s" }));
+  assert.deepEqual([last(2), fib.moments], ["si", 2]);
+  model.apply("tick", tick(10_000 + 5 * STEP, { s: "x" }));
+  assert.deepEqual([last(6), fib.moments], ["xxxxsi", 6]);
+  model.apply("tick", tick(10_000 + 5 * STEP + 120_000, { s: "r" }));
+  assert.deepEqual([last(1), fib.moments], ["r", 1]);
+  model.apply("tick", tick(9_000, { s: "b" }));
+  assert.deepEqual([last(1), fib.moments], ["b", 1]);
+});
+
+test("a storm of deaths is one line, until the server has told of each", () => {
+  const model = new Model();
+  model.apply("snapshot", tick(1000, { s: "b3" }));
+  model.apply("deaths", { t: 2000, pool: "fib", n: 37, slots: [0, 2], group: "a", cause: "crashed" });
+  const { diedAt } = model.pools.get("fib");
+  assert.deepEqual([[...diedAt.keys()], model.diedAt], [[0, 2], 2000]);
+  const [group] = grouped(remembered(model.deaths, []));
+  assert.equal(group.count, 37);
+  const kept = [{ id: 5, time: "1970-01-01T00:00:02Z", pool: "fib", worker: "fib-7", group: "a" }];
+  assert.deepEqual(remembered(model.deaths, kept).map((it) => it.worker), ["fib-7"]);
 });
 
 test("what is kept is bounded", () => {

@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { launch } from "./chrome.mjs";
+import { launch } from "./chromium.mjs";
 
 const [executables, pictures, ...scenes] = process.argv.slice(2);
 const folder = mkdtempSync(join(tmpdir(), "procpool-pictures-"));

@@ -28,6 +28,7 @@ const PUBLISHED: &[&str] = &[
     "procpool-conform",
     "procpool-registry",
     "procpool-scheduler",
+    "procpool-schedules",
     "procpool-process",
     "procpool-coordinator",
     "procpool-worker",

@@ -10,6 +10,7 @@ mod idle;
 mod in_flight;
 mod languages;
 mod livez;
+mod locks;
 mod map;
 mod overload;
 mod payload;
@@ -17,11 +18,14 @@ mod replaced;
 mod sandboxed;
 mod scrape;
 mod sequential;
+mod stack;
 mod thousand;
+mod viewers;
 
 pub use curves::Curve;
 pub use map::{Mix, mix};
 pub use overload::Nap;
+pub use stack::Spin;
 
 use crate::args::Args;
 use crate::contest::Row;
@@ -72,6 +76,13 @@ pub const ROWS: &[Named<Row>] = &[
     ("livez", |kit| Box::pin(livez::row(kit))),
     ("scrape", |kit| Box::pin(scrape::time(kit))),
     ("scrape-size", |kit| Box::pin(scrape::size(kit))),
+    ("scrape-size-plain", |kit| Box::pin(scrape::plain_size(kit))),
+    ("scrape-lock", |kit| Box::pin(locks::figures(kit))),
+    ("sample-lock", |kit| Box::pin(locks::sample(kit))),
+    ("viewers", |kit| Box::pin(viewers::row(kit))),
+    ("viewers-gone", |kit| Box::pin(viewers::gone(kit))),
+    ("stack", |kit| Box::pin(stack::kill(kit))),
+    ("stack-outcome", |kit| Box::pin(stack::outcome(kit))),
     ("compute", |kit| Box::pin(compute::row(kit))),
     ("idle-memory", |kit| Box::pin(idle::memory(kit))),
     ("idle-cpu", |kit| Box::pin(idle::cpu(kit))),
@@ -91,19 +102,35 @@ pub const CURVES: &[Named<Curve>] = &[
 ];
 
 /// Rows that one name on the command line stands for.
-pub const GROUPS: &[(&str, &[&str])] = &[(
-    "languages",
-    &[
-        "languages-sequential",
-        "languages-in-flight",
-        "http-python",
-        "http-node",
-        "executor-sequential",
-        "executor-in-flight",
-        "executor-arrays",
-        "forked",
-    ],
-)];
+pub const GROUPS: &[(&str, &[&str])] = &[
+    (
+        "languages",
+        &[
+            "languages-sequential",
+            "languages-in-flight",
+            "http-python",
+            "http-node",
+            "executor-sequential",
+            "executor-in-flight",
+            "executor-arrays",
+            "forked",
+        ],
+    ),
+    (
+        "seeing",
+        &[
+            "scrape",
+            "scrape-size",
+            "scrape-size-plain",
+            "scrape-lock",
+            "sample-lock",
+            "viewers",
+            "viewers-gone",
+            "stack",
+            "stack-outcome",
+        ],
+    ),
+];
 
 /// Returns the names of the rows and curves that these names ask for: all of them if there is none.
 ///

@@ -14,7 +14,7 @@ use procpool_protocol::engine::{
     Accepted, Admin, BoxFuture, Death, DeathGroup, DeathPage, DeathQuery, Engine, InspectionError, JobLimits,
     Offered, OutputOf, PoolFigures, PoolHistory, PoolSample, PoolSchemas, PoolSettings, PoolStatus,
     PoolUsage, Profile, Quarantine, ReconfigureError, ReloadError, ReloadReport, Reloaded, Submission,
-    Watched, WorkerOrder, WorkerStatus,
+    Watched, WorkerDetail, WorkerOrder, WorkerStatus,
 };
 use procpool_protocol::outcome::{Refusal, Refused};
 use procpool_protocol::stack::Stack;
@@ -241,7 +241,11 @@ impl Admin for Coordinator {
     fn sample(&self, samples: &mut Vec<PoolSample>) {
         let pools = self.pools.all();
         samples.resize_with(pools.len(), PoolSample::default);
-        pools.iter().zip(samples).for_each(|(pool, sample)| pool.sample(sample));
+        for (pool, sample) in pools.iter().zip(samples) {
+            pool.sample(sample);
+            let window = self.histories.window(pool.name()).unwrap_or_default();
+            (sample.figures.wait, sample.figures.run) = window;
+        }
     }
 
     fn schemas(&self, pool: &str) -> Option<Arc<PoolSchemas>> {
@@ -276,6 +280,11 @@ impl Admin for Coordinator {
 
     fn pool_of_worker(&self, worker: &str) -> Option<String> {
         self.raw_of_worker(worker).map(|pool| pool.name().to_owned())
+    }
+
+    fn worker(&self, worker: &str) -> BoxFuture<'_, Result<WorkerDetail, InspectionError>> {
+        let (pool, worker) = (self.raw_of_worker(worker), worker.to_owned());
+        Box::pin(async move { pool.ok_or_else(|| InspectionError::unknown(&worker))?.detail(&worker).await })
     }
 
     fn stack(&self, worker: &str, all_threads: bool) -> BoxFuture<'_, Result<Stack, InspectionError>> {

@@ -5,6 +5,7 @@ use crate::os::attached_process::AttachedProcess;
 use crate::os::oom_kills::{OomGroups, OomKills};
 use crate::os::worker_process::WorkerProcess;
 use crate::snapshot::{self, SnapshotError, Threads};
+use procpool_protocol::engine::Activity;
 use procpool_stacks::Snapshot;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -102,6 +103,12 @@ impl KillSwitch {
     pub fn cpu_time(&self) -> Option<Duration> {
         let process = self.lock().process.clone()?;
         process.usage().map(|usage| usage.cpu_time)
+    }
+
+    /// Returns what the first thread of the process does, while it lives.
+    pub fn activity(&self) -> Option<Activity> {
+        let process = self.lock().process.clone()?;
+        process.activity()
     }
 
     /// Returns the last lines that the process wrote to standard output and error. Of an attached worker there are

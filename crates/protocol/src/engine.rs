@@ -25,6 +25,7 @@ pub use crate::status::{
 };
 pub use crate::trace::TraceContext;
 pub use crate::watched::{JobEvent, JobEvents, Watched};
+pub use crate::worker_detail::{Activity, JobLimit, JobProgress, WorkerDetail};
 pub use crate::worker_output::{OutputLine, OutputOf, OutputPage, OutputStream, WorkerOutput};
 use std::fmt;
 use std::future::Future;
@@ -251,6 +252,13 @@ pub trait Admin: Send + Sync + 'static {
             self.workers(&pool.name).is_some_and(|all| all.iter().any(|it| it.id == worker))
         };
         self.pools().into_iter().find(has).map(|pool| pool.name)
+    }
+
+    /// Returns the worker of this name with what its process does and how far its job is. The system is asked on a thread
+    /// that nobody waits on. The default knows no worker.
+    fn worker(&self, worker: &str) -> BoxFuture<'_, Result<WorkerDetail, InspectionError>> {
+        let unknown = InspectionError::unknown(worker);
+        Box::pin(async { Err(unknown) })
     }
 
     /// Returns what the worker of this name does now: its first thread, which runs the jobs, or `all_threads`.

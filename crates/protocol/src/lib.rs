@@ -79,6 +79,7 @@ pub mod symbols;
 mod trace;
 mod usage;
 mod watched;
+mod worker_detail;
 pub mod worker_output;
 
 pub use crash::{CrashReport, Exit, ExitReport};

@@ -37,6 +37,8 @@ impl PoolSample {
 pub struct SampleFigures {
     /// Number of jobs that wait for a worker.
     pub queued: usize,
+    /// Time since the oldest of them was accepted. `None` if no job waits.
+    pub oldest: Option<Duration>,
     /// Number of jobs that workers hold.
     pub running: usize,
     /// Maximum number of jobs that may wait.
@@ -55,9 +57,9 @@ pub struct SampleFigures {
     pub deaths: u64,
     /// Totals of other events.
     pub counters: PoolCounters,
-    /// Time in the queue, of finished jobs.
+    /// Time in the queue, of jobs that finished in the last ten seconds. Its maximum is that since the start.
     pub wait: Latency,
-    /// Time with a worker, of finished jobs.
+    /// Time with a worker, of jobs that finished in the last ten seconds. Its maximum is that since the start.
     pub run: Latency,
     /// The generation of the executable from which workers are started.
     pub generation: u64,

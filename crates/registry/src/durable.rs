@@ -45,7 +45,7 @@ pub enum CommitError {
         "there is no space left for jobs in the state directory; free some space, and new jobs are accepted again"
     )]
     Full,
-    /// The medium has failed. What is on it is unknown until the next start has read it.
+    /// The medium has failed. Its content is unknown until the next start has read it.
     #[error("the state directory cannot be written: {0}; the server has to be restarted")]
     Broken(String),
 }

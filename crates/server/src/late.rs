@@ -8,7 +8,7 @@ use procpool_protocol::engine::{
     Accepted, Admin, BoxFuture, ConfigReloadError, ConfigReport, Death, DeathGroup, DeathPage, DeathQuery,
     Engine, InspectionError, JobLimits, Offered, OutputOf, PoolFigures, PoolHistory, PoolSample, PoolSchemas,
     PoolSettings, PoolStatus, PoolUsage, Profile, Quarantine, ReconfigureError, Reloaded, Submission,
-    Watched, WorkerOrder, WorkerStatus,
+    Watched, WorkerDetail, WorkerOrder, WorkerStatus,
 };
 use procpool_protocol::outcome::{Refusal, Refused};
 use procpool_protocol::stack::Stack;
@@ -170,6 +170,13 @@ impl Admin for Late {
 
     fn pool_of_worker(&self, worker: &str) -> Option<String> {
         Admin::pool_of_worker(self.get()?, worker)
+    }
+
+    fn worker(&self, worker: &str) -> BoxFuture<'_, Result<WorkerDetail, InspectionError>> {
+        match self.get() {
+            Some(coordinator) => coordinator.worker(worker),
+            None => unknown(worker),
+        }
     }
 
     fn stack(&self, worker: &str, all_threads: bool) -> BoxFuture<'_, Result<Stack, InspectionError>> {

@@ -7,10 +7,15 @@ use crate::elf::Elf;
 use crate::frame_index::{self, Records};
 use crate::snapshot::Mapping;
 use std::fs::{File, Metadata, OpenOptions};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 
-/// `O_NONBLOCK | O_NOCTTY`, on both architectures: whatever it is, opening does not wait.
+/// `O_NONBLOCK | O_NOCTTY`, on both architectures.
 const CAREFULLY: i32 = 0o4000 | 0o400;
+
+/// `O_PATH`, on both architectures: finds the file without opening it, so that a pipe does not wait, and a device
+/// does nothing.
+const FIND: i32 = 0o10_000_000;
 
 /// A file that can be read.
 #[derive(Debug)]
@@ -33,13 +38,14 @@ impl Module {
             return Err("is memory of the kernel or of the program");
         }
         let gone = "cannot be read by this process";
-        let metadata = std::fs::metadata(&mapping.path).map_err(|_| gone)?;
-        check(&metadata, mapping)?;
-        let mut options = OpenOptions::new();
-        let file = options.read(true).custom_flags(CAREFULLY).open(&mapping.path).map_err(|_| gone)?;
-        let metadata = file.metadata().map_err(|_| gone)?;
-        check(&metadata, mapping)?;
-        let id = FileId::of(&metadata);
+        let open = |path: &str, flags| {
+            OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(|_| gone)
+        };
+        let found = open(&mapping.path, FIND)?;
+        check(&found.metadata().map_err(|_| gone)?, mapping)?;
+        // Not by its path, which may lead to another file by now.
+        let file = open(&format!("/proc/self/fd/{}", found.as_raw_fd()), CAREFULLY)?;
+        let id = FileId::of(&file.metadata().map_err(|_| gone)?);
         let elf = Elf::read(arch, |at, length| cache.read(&file, id, at, length))?;
         Ok(Self { file, id, elf })
     }

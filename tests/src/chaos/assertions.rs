@@ -9,6 +9,8 @@ use super::outcome::Outcome;
 use super::scenario::{self, ATTACKED, PLANS, POISON_DEATHS};
 use std::time::Duration;
 
+mod watching;
+
 /// An assertion and what became of it.
 #[derive(Debug)]
 pub(crate) struct Verdict {
@@ -40,6 +42,11 @@ const ASSERTIONS: &[Assertion] = &[
     ("jobs cancelled in the queue never ran", cancels),
     ("no outcome is later than its deadline + 250 ms", lateness),
     ("/livez answered throughout", probes),
+    ("viewers are shown everything that happens, in order", watching::views),
+    ("the death of each worker that is killed is shown", watching::deaths),
+    ("viewers see the pools as they are in the end", watching::pictures),
+    ("scrapes are well-formed and no counter runs backwards", watching::scrapes),
+    ("scraped totals are those of the ledger", watching::totals),
     ("clients that mean no good are given up", visits),
     ("afterwards no byte of a body or an answer is held", budgets),
     ("the server's log has no error", complaints),

@@ -12,13 +12,15 @@ use serde::Deserialize;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 
 /// A client; it connects when it has something to ask.
 #[derive(Debug)]
 pub(crate) struct Client {
     server: SocketAddr,
+    /// The size of its receive buffer in bytes, if that is not the kernel's choice.
+    buffer: Option<u32>,
     link: Option<Link>,
 }
 
@@ -97,7 +99,12 @@ struct Problem {
 
 impl Client {
     pub(crate) fn new(server: SocketAddr) -> Self {
-        Self { server, link: None }
+        Self { server, buffer: None, link: None }
+    }
+
+    /// Returns a client that can hold little of what it has not read.
+    pub(crate) fn with_buffer(server: SocketAddr, bytes: u32) -> Self {
+        Self { server, buffer: Some(bytes), link: None }
     }
 
     pub(crate) async fn get(&mut self, path: &str) -> io::Result<Answer> {
@@ -132,7 +139,7 @@ impl Client {
         headers: &[(&str, &str)],
         body: String,
     ) -> io::Result<Reading> {
-        let mut link = Self::new(self.server).connected().await?;
+        let mut link = Self { link: None, ..*self }.connected().await?;
         let request = self.request(method, path, headers, body)?;
         let answer = link.requests.send_request(request).await.map_err(io::Error::other)?;
         Ok(Reading { status: answer.status().as_u16(), body: answer.into_body(), _link: link })
@@ -162,7 +169,14 @@ impl Client {
         {
             return Ok(link);
         }
-        let stream = TcpStream::connect(self.server).await?;
+        let stream = match self.buffer {
+            None => TcpStream::connect(self.server).await?,
+            Some(bytes) => {
+                let socket = TcpSocket::new_v4()?;
+                socket.set_recv_buffer_size(bytes)?;
+                socket.connect(self.server).await?
+            }
+        };
         stream.set_nodelay(true)?;
         let (requests, connection) = handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
         // How it ended shows at the request that it had.

@@ -27,7 +27,12 @@ fn hear(run: &Run, text: &str) {
             let workers = PLANS.iter().find(|plan| plan.name == pool).map_or(0, |plan| plan.workers);
             run.recovery.open().ready(&pool, workers, pid, at, &run.stops.open());
         }
-        Line::Died { pid, at } => run.recovery.open().died(pid, at, &run.stops.open()),
+        Line::Died { worker, pid, is_told, at } => {
+            run.recovery.open().died(pid, at, &run.stops.open());
+            if is_told {
+                run.views.open().died(&worker, at);
+            }
+        }
         Line::Bad => run.complaints.open().note(|| text.chars().take(300).collect()),
         Line::Lost(lines) => {
             run.lost_lines.fetch_add(lines, Relaxed);

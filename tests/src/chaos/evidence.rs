@@ -7,9 +7,11 @@ use super::followed::Events;
 use super::hostile::Visits;
 use super::ledger::Oddities;
 use super::options::Options;
+use super::scrapes::Scrapes;
 use super::status::Pool;
 use super::streams::Streams;
 use super::subject::Sample;
+use super::viewers::Views;
 use super::watch::Probes;
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -40,6 +42,9 @@ pub(crate) struct Evidence {
     pub(crate) events: Events,
     /// Of clients that mean no good.
     pub(crate) visits: Visits,
+    /// Of viewers of the server's stream, and of its metrics.
+    pub(crate) views: Views,
+    pub(crate) scrapes: Scrapes,
     /// The fate of one more request when the others took all of the bytes.
     pub(crate) whole_budget: Result<Duration, String>,
     /// Lines of the server's log that were not written, each of which may have had a job's id.

@@ -4,6 +4,7 @@
 use super::client::Client;
 use super::ledger::Oddities;
 use super::random::Random;
+use super::sse::{Event, Parser};
 use hyper::Method;
 
 /// The longest piece of a stream that is read before the connection is cut, in bytes.
@@ -102,44 +103,6 @@ impl Followed {
     }
 }
 
-/// An event of a stream.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Event {
-    id: Option<u64>,
-    name: String,
-}
-
-/// Reads server-sent events out of pieces of any length. An event that is cut off is none.
-#[derive(Debug, Default)]
-struct Parser {
-    line: Vec<u8>,
-    event: Event,
-}
-
-impl Parser {
-    fn feed(&mut self, bytes: &[u8], mut take: impl FnMut(Event)) {
-        for &byte in bytes {
-            if byte != b'\n' {
-                self.line.push(byte);
-                continue;
-            }
-            let line = String::from_utf8_lossy(&self.line).into_owned();
-            self.line.clear();
-            match line.split_once(": ").unwrap_or((&line, "")) {
-                ("", _) if line.is_empty() => {
-                    let event = std::mem::take(&mut self.event);
-                    if !event.name.is_empty() {
-                        take(event);
-                    }
-                }
-                ("id", id) => self.event.id = id.parse().ok(),
-                ("event", name) => name.clone_into(&mut self.event.name),
-                _ => {}
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,23 +110,9 @@ mod tests {
     fn followed(events: &[(u64, &str)]) -> Followed {
         let mut seen = Followed { has_ended: true, ..Followed::default() };
         for &(id, name) in events {
-            seen.take(Event { id: Some(id), name: name.into() });
+            seen.take(Event { id: Some(id), name: name.into(), ..Event::default() });
         }
         seen
-    }
-
-    #[test]
-    fn a_stream_that_is_cut_anywhere_gives_its_whole_events_alone() {
-        let text = b"retry: 2000\n\nid: 1\nevent: state\ndata: {}\n\n: still here\n\nid: 2\nevent: outcome\ndata: {}\n\n";
-        let ends: Vec<usize> =
-            text.windows(2).enumerate().filter(|(_, two)| two == b"\n\n").map(|(at, _)| at + 2).collect();
-        for cut in 0..=text.len() {
-            let (mut parser, mut ids) = (Parser::default(), Vec::new());
-            text[..cut].chunks(7).for_each(|piece| parser.feed(piece, |event| ids.extend(event.id)));
-            // The first end is that of `retry`, the third that of the comment.
-            let whole = [ends[1], ends[3]].iter().filter(|end| cut >= **end).count() as u64;
-            assert_eq!(ids, (1..=whole).collect::<Vec<_>>(), "cut at {cut}");
-        }
     }
 
     #[test]

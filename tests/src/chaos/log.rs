@@ -20,7 +20,13 @@ pub(crate) enum Line {
     /// A worker takes jobs.
     Ready { pool: String, pid: u32, at: Duration },
     /// A worker that was ready is dead.
-    Died { pid: u32, at: Duration },
+    Died {
+        worker: String,
+        pid: u32,
+        /// Whether nobody had asked it to exit, or it was killed.
+        is_told: bool,
+        at: Duration,
+    },
     /// Something that must not happen: an error, a panic, or what is no line of the log at all.
     Bad,
     /// The number of lines that were not written, because we read too slowly or there were too many.
@@ -46,7 +52,7 @@ impl Line {
 
 /// `LEVEL target: message key=value …`
 fn message(rest: &str, at: Duration) -> Option<Line> {
-    let (_level, rest) = rest.split_once(' ')?;
+    let (level, rest) = rest.split_once(' ')?;
     let (target, message) = rest.trim_start().split_once(": ")?;
     let id = |what| u128::from_str_radix(message.strip_prefix(what)?, 16).ok();
     if matches!(target, "procpool_frontend::answer" | "procpool_frontend::handover") {
@@ -60,9 +66,11 @@ fn message(rest: &str, at: Duration) -> Option<Line> {
         return Some(Line::Ready { pool, pid: value(message, "pid")?.parse().ok()?, at });
     }
     // A worker's last words may stand at the end, so only the beginning is believed.
-    let (pid, rest) = message.strip_prefix("worker ")?.split_once(" (pid ")?.1.split_once(')')?;
+    let (worker, rest) = message.strip_prefix("worker ")?.split_once(" (pid ")?;
+    let (pid, rest) = rest.split_once(')')?;
     rest.starts_with(" ended ").then_some(())?;
-    Some(Line::Died { pid: pid.parse().ok()?, at })
+    let is_told = level == "WARN" || rest.starts_with(" ended with signal 9 ");
+    Some(Line::Died { worker: worker.to_owned(), pid: pid.parse().ok()?, is_told, at })
 }
 
 fn value<'a>(message: &'a str, key: &str) -> Option<&'a str> {
@@ -112,7 +120,11 @@ mod tests {
         assert_eq!(ready, Line::Ready { pool: "plain".into(), pid: 7, at: Duration::ZERO });
         let died = " WARN procpool_coordinator::pool::member: worker plain-1 (pid 7) ended with signal 9 \
                     (SIGKILL) after 1.0s and 3 jobs pool=\"plain\"";
-        assert_eq!(at(died), Line::Died { pid: 7, at: Duration::ZERO });
+        let line = |is_told| Line::Died { worker: "plain-1".into(), pid: 7, is_told, at: Duration::ZERO };
+        assert_eq!(at(died), line(true));
+        let quiet = died.replace(" WARN", "DEBUG");
+        assert_eq!(at(&quiet), line(true), "it was to exit, but it was killed");
+        assert_eq!(at(&quiet.replace("signal 9 (SIGKILL)", "exit code 0")), line(false));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! made to misbehave at random. Afterwards every ledger is compared with every other.
 //!
 //! `scenario.rs` and `task.rs` say what is served and sent, `schedule.rs` what goes wrong and when, both from the
-//! seed alone; `load.rs`, `gate.rs`, `hostile/`, `keyed.rs`, `batches.rs`, `streams.rs`, `killer.rs`, `forks.rs`, `ears.rs` and `watch.rs` do and observe it; `books.rs` and what
+//! seed alone; `load.rs`, `gate.rs`, `hostile/`, `keyed.rs`, `batches.rs`, `streams.rs`, `killer.rs`, `forks.rs`, `ears.rs`, `viewers/`, `scrapes.rs` and `watch.rs` do and observe it; `books.rs` and what
 //! it is made of write it down; `assertions.rs` judges.
 
 mod assertions;
@@ -17,6 +17,7 @@ mod distribution;
 mod ears;
 mod effects;
 mod evidence;
+mod exposition;
 mod followed;
 mod forks;
 mod gate;
@@ -37,6 +38,8 @@ mod report;
 mod run;
 mod scenario;
 mod schedule;
+mod scrapes;
+mod sse;
 mod stage;
 mod starvation;
 mod status;
@@ -44,6 +47,7 @@ pub mod streams;
 mod subject;
 mod task;
 mod victim;
+mod viewers;
 mod watch;
 
 pub use options::{Asked, HELP, Options, parse};

@@ -8,6 +8,8 @@ use super::ledger::Oddities;
 use super::options::Options;
 use super::pauses::Pauses;
 use super::recovery::Recovery;
+use super::scrapes::Scrapes;
+use super::viewers::Views;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -43,6 +45,9 @@ pub(crate) struct Run {
     pub(crate) events: Shelf<Events>,
     /// Of clients that mean no good.
     pub(crate) visits: Shelf<Visits>,
+    /// Of viewers of the server's stream, and of its metrics.
+    pub(crate) views: Shelf<Views>,
+    pub(crate) scrapes: Shelf<Scrapes>,
     /// When the server was stopped.
     pub(crate) stops: Shelf<Pauses>,
     /// When nobody was given a processor.
@@ -53,6 +58,8 @@ pub(crate) struct Run {
     pub(crate) lost_lines: AtomicU64,
     /// Tells clients to end.
     pub(crate) end: watch::Sender<bool>,
+    /// Tells viewers to leave.
+    pub(crate) leave: watch::Sender<bool>,
 }
 
 impl Run {
@@ -74,11 +81,14 @@ impl Run {
             recovery: Shelf::default(),
             events: Shelf::default(),
             visits: Shelf::default(),
+            views: Shelf::default(),
+            scrapes: Shelf::default(),
             stops: Shelf::default(),
             starvation: Shelf::default(),
             complaints: Shelf::default(),
             lost_lines: AtomicU64::default(),
             end: watch::Sender::new(false),
+            leave: watch::Sender::new(false),
         }
     }
 }

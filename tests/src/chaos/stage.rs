@@ -6,11 +6,12 @@ use super::evidence::{Evidence, Quiet};
 use super::options::Options;
 use super::report::Report;
 use super::run::Run;
-use super::scenario::{self, PLANS};
+use super::scenario::{self, PLANS, Plan};
 use super::subject::{Sample, Subject};
 use super::watch::Probes;
 use super::{
-    attack, batches, budgets, ears, forks, gate, hostile, killer, live, load, starvation, status, watch,
+    attack, batches, budgets, ears, forks, gate, hostile, killer, live, load, scrapes, starvation, status,
+    viewers, watch,
 };
 use rustix::process::Signal;
 use std::fs::File;
@@ -70,12 +71,16 @@ impl Stage {
         }
 
         let counting = Counting::start(&run.options)?;
+        let audience = self.audience();
         let (lasted, probes, memory) = self.load().await?;
         let streams = counting.finish().await;
         let _impatience = self.end_on_another_signal();
+        self.let_viewers_see_the_end(&mut operator).await;
+        audience.join_all().await;
         let whole_budget = budgets::ask(&run, &mut operator).await;
         forks::kill_all(self.subject.pid);
         let quiet = self.at_rest(&mut operator, Some(&start.sample)).await;
+        scrapes::last(&run, &mut operator).await;
         drop(operator);
         let exit = self.subject.end().await;
         // It ends with the server, unless somebody else holds it open.
@@ -100,6 +105,8 @@ impl Stage {
             streams,
             events: std::mem::take(&mut *run.events.open()),
             visits: std::mem::take(&mut *run.visits.open()),
+            views: std::mem::take(&mut *run.views.open()),
+            scrapes: std::mem::take(&mut *run.scrapes.open()),
             whole_budget,
             lost_lines: run.lost_lines.load(Relaxed),
             complaints: std::mem::take(&mut *run.complaints.open()),
@@ -145,6 +152,7 @@ impl Stage {
         }
         clients.spawn(gate::visitor(self.run.clone()));
         clients.spawn(attack::watch(self.run.clone()));
+        clients.spawn(scrapes::scrape(self.run.clone()));
         for _ in 0..BATCHES {
             let stream = clients.len() as u64;
             clients.spawn(batches::client(self.run.clone(), stream));
@@ -156,6 +164,34 @@ impl Stage {
             clients.spawn(hostile::client(self.run.clone(), guise, stream));
         }
         clients
+    }
+
+    /// Those who watch, from before the load until all is quiet.
+    fn audience(&self) -> JoinSet<()> {
+        let watch = |number: usize| viewers::watch(self.run.clone(), number, !(number as u64));
+        viewers::all().map(watch).collect()
+    }
+
+    /// Waits until the viewers see the pools as they are, or until it is clear that they never do.
+    async fn let_viewers_see_the_end(&self, operator: &mut Client) {
+        let begun = Instant::now();
+        loop {
+            let pools = status::pools(operator).await.unwrap_or_default();
+            let rests = |plan: &Plan| {
+                pools.iter().any(|pool| pool.name == plan.name && pool.is_at_rest(plan.workers))
+            };
+            let mut views = self.run.views.open();
+            views.compare(&pools);
+            let is_seen = views.differences.count == 0 && views.unseen().is_empty();
+            if is_seen && PLANS.iter().all(rests) || begun.elapsed() > REST {
+                views.end();
+                break;
+            }
+            drop(views);
+            // sleep: between two looks.
+            sleep(Duration::from_millis(50)).await;
+        }
+        self.run.leave.send_replace(true);
     }
 
     async fn storm(&self) -> io::Result<Duration> {

@@ -74,9 +74,18 @@ impl Pool {
 
     /// Returns whether nothing waits or runs, and this number of workers are idle and none is anything else.
     pub(crate) fn is_at_rest(&self, workers: usize) -> bool {
-        let idle = self.workers.get("idle").copied().unwrap_or(0);
-        let all: u64 = self.workers.values().sum();
+        let (idle, all) = (self.idle(), self.all_workers());
         self.queued + self.running == 0 && idle == workers as u64 && all == idle
+    }
+
+    /// Workers that wait for a job.
+    pub(crate) fn idle(&self) -> u64 {
+        self.workers.get("idle").copied().unwrap_or(0)
+    }
+
+    /// Workers in whatever state.
+    pub(crate) fn all_workers(&self) -> u64 {
+        self.workers.values().sum()
     }
 
     /// Workers that are ready.

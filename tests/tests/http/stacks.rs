@@ -53,6 +53,28 @@ fn spins(calls: &[Value]) {
 }
 
 #[tokio::test]
+async fn a_worker_tells_where_it_waits_and_when_it_runs_how_much_time_its_job_has() {
+    let server = server().await;
+    let seen = async |wanted: &str| {
+        eventually(wanted, async || {
+            let answer = http::request(server.address(), "GET", "/v1/workers/crashes-1", &[], b"").await;
+            assert_eq!(answer.status, 200, "{}", answer.text());
+            let seen = answer.json();
+            (seen["activity"]["state"] == wanted).then_some(seen)
+        })
+        .await
+    };
+    let idle = seen("blocked").await;
+    assert!(idle["activity"]["syscall"].is_string(), "{idle}");
+    assert_eq!((idle.get("limit"), &idle["pool"]), (None, &json!("crashes")));
+    let _spinning = begin_spinning(&server).await;
+    let busy = seen("running").await;
+    assert_eq!(busy["limit"]["limit_ms"], 600_000, "{busy}");
+    let remaining = busy["limit"]["remaining_ms"].as_u64().expect("a number");
+    assert!((1..=600_000).contains(&remaining) && busy["resident_bytes"].is_u64(), "{busy}");
+}
+
+#[tokio::test]
 async fn a_job_that_spins_is_timed_out_with_the_function_and_line_where_it_was() {
     let server = server().await;
     let calls = eventually("a timeout whose calls are named", async || {

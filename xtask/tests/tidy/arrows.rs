@@ -132,6 +132,12 @@ const RULES: &[Rule] = &[
         ours: &["procpool-protocol"],
         others: Others::Without(&["tokio", "interprocess", "rustix", "libc"]),
     },
+    // It reads no clock, and knows no jobs.
+    Rule {
+        package: "procpool-schedules",
+        ours: &[],
+        others: Others::Without(&["tokio", "interprocess", "rustix", "libc"]),
+    },
     // The server is its caller, and both have to know its job.
     Rule {
         package: "procpool-symbolize",

@@ -6,7 +6,7 @@ mod ring;
 use self::ring::{Measured, Ring};
 use crate::coordinator::Pools;
 use crate::pool::RawPool;
-use procpool_protocol::engine::PoolHistory;
+use procpool_protocol::engine::{Latency, PoolHistory};
 use procpool_scheduler::WorkerState;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,6 +21,11 @@ impl Histories {
     /// Returns the last `seconds` of a pool.
     pub(crate) fn of(&self, pool: &str, seconds: usize) -> Option<PoolHistory> {
         self.lock().get(pool).map(|ring| ring.last(seconds))
+    }
+
+    /// Returns the times in the queue and with a worker of the jobs that ended in a pool's last ten seconds.
+    pub(crate) fn window(&self, pool: &str) -> Option<(Latency, Latency)> {
+        self.lock().get(pool).map(Ring::window)
     }
 
     /// Measures every pool. Forgets those that there are no longer.

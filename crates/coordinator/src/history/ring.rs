@@ -1,11 +1,15 @@
 //! A ring of seconds, made of the differences between totals. Driven by the time that it is given.
 
-use procpool_protocol::engine::{Distribution, PoolHistory};
+use procpool_protocol::engine::{Distribution, Latency, PoolHistory};
 use std::collections::VecDeque;
 use std::time::Instant;
 
 /// Number of seconds that a ring holds: a quarter of an hour. Ten numbers of four bytes each are 36 KB.
 const HELD: usize = 900;
+
+/// Number of seconds over which percentiles of now are taken: long enough for some jobs, short enough for what is
+/// wrong at present. Ten pairs of distributions are 41 KB.
+const WINDOW: u64 = 10;
 
 /// The totals of a pool since its start, and its state, at one moment.
 #[derive(Clone, Debug)]
@@ -30,6 +34,8 @@ pub(super) struct Ring {
     /// The second that comes next.
     next: u64,
     last: Measured,
+    /// The ends of the seconds before, for as long as the window reaches back.
+    earlier: VecDeque<(u64, Measured)>,
 }
 
 /// The events within a second, and the state at its end.
@@ -50,7 +56,7 @@ struct Second {
 impl Ring {
     /// Returns a ring without seconds. The first one begins now.
     pub(super) fn of(now: u64, measured: Measured) -> Self {
-        Self { seconds: VecDeque::new(), next: now, last: measured }
+        Self { seconds: VecDeque::new(), next: now, last: measured, earlier: VecDeque::new() }
     }
 
     /// Takes in the end of the second before `now`. Two measurements of one second are one.
@@ -64,7 +70,27 @@ impl Ring {
         }
         let second = Second::between(&self.last, &measured);
         self.push(Some(second));
-        (self.next, self.last) = (now, measured);
+        if self.last.born == measured.born {
+            self.earlier.push_back((self.next, std::mem::replace(&mut self.last, measured)));
+        } else {
+            self.earlier.clear();
+            self.last = measured;
+        }
+        while self.earlier.front().is_some_and(|(second, _)| now - second > WINDOW) && self.earlier.len() > 1
+        {
+            self.earlier.pop_front();
+        }
+        self.next = now;
+    }
+
+    /// Returns the times in the queue and with a worker of the jobs that ended in the last ten seconds. The maximum is
+    /// that since the pool's start.
+    pub(super) fn window(&self) -> (Latency, Latency) {
+        let since = |of: fn(&Measured) -> &Distribution| match self.earlier.front() {
+            Some((_, earlier)) => of(&self.last).since(of(earlier)).latency(),
+            None => Latency::default(),
+        };
+        (since(|it| &it.wait), since(|it| &it.run))
     }
 
     /// Returns the last seconds, at most this number of them.
@@ -168,6 +194,29 @@ mod tests {
         let history = ring.last(usize::MAX);
         assert_eq!((history.seconds, history.start), (HELD, 13 + 5_000 - HELD as u64));
         assert!(history.finished[..HELD - 1].iter().all(Option::is_none));
+    }
+
+    #[test]
+    fn percentiles_of_now_are_those_of_the_last_ten_seconds() {
+        let mut now = measured(0);
+        let mut ring = Ring::of(100, now.clone());
+        assert_eq!(ring.window().1.count, 0);
+        now.run.record(Duration::from_secs(8));
+        ring.take(101, now.clone());
+        (102..=111).for_each(|second| {
+            now.run.record(Duration::from_millis(2));
+            now.wait.record(Duration::from_millis(1));
+            ring.take(second, now.clone());
+        });
+        let (wait, run) = ring.window();
+        assert_eq!((wait.count, run.count), (10, 10), "the slow one is over ten seconds ago");
+        assert!(run.p99_us.abs_diff(2_000) < 100, "{run:?}");
+        ring.take(200, now.clone());
+        assert_eq!(ring.window().1.count, 0, "no job has ended since");
+        assert!(ring.earlier.len() <= 10);
+        now.born += Duration::from_secs(1);
+        ring.take(201, now);
+        assert_eq!(ring.window().1.count, 0, "another pool has no past");
     }
 
     #[test]

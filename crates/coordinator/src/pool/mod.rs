@@ -11,6 +11,7 @@ mod caller;
 mod config;
 mod core;
 mod described;
+mod detail;
 mod ended;
 mod event;
 mod news;

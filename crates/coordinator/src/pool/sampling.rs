@@ -1,12 +1,13 @@
-//! Copies the state of a pool for people who watch it. The lock is held for a few numbers a worker: memory is prepared
-//! before, and the ids of the few jobs that are shown are fetched afterwards.
+//! Copies the state of a pool for people who watch it. The lock is held for a few numbers a worker, and for a hundred workers
+//! at a time: memory is prepared before, and the ids of the few jobs that are shown are fetched afterwards.
 
 use super::core::Core;
 use super::raw::RawPool;
 use super::state::State;
 use super::status::{self, public};
 use procpool_protocol::sample::{PoolSample, SampleFigures, WorkerSample};
-use procpool_scheduler::{Cause, JobId as Key, Time, WorkerState};
+use procpool_scheduler::{Cause, JobId as Key, Time, WorkerId, WorkerState};
+use std::ops::Bound::{Excluded, Unbounded};
 use std::time::Duration;
 
 /// A job with the time for which it runs and the place of its worker.
@@ -14,6 +15,9 @@ type Running = (Duration, usize, Key);
 
 /// Room for workers that have started since the last sample.
 const SPARE: usize = 64;
+
+/// Number of workers that are copied while the lock is held once. A worker takes about a tenth of a microsecond.
+const BATCH: usize = 100;
 
 impl RawPool {
     /// Copies the pool's state into `sample`. A fork copies nothing.
@@ -32,10 +36,19 @@ fn copy(core: &Core, sample: &mut PoolSample) {
     let room = sample.places.len() + SPARE;
     let mut places = Vec::with_capacity(room);
     let mut running = Vec::with_capacity(room);
-    sample.figures = core.with(|state, now| {
-        copy_workers(state, now, &sample.places, &mut places, &mut running);
-        figures(state)
-    });
+    let mut last = None;
+    loop {
+        last = core.with(|state, now| {
+            let last = copy_workers(state, now, last, &sample.places, &mut places, &mut running);
+            if last.is_none() {
+                sample.figures = figures(state, now);
+            }
+            last
+        });
+        if last.is_none() {
+            break;
+        }
+    }
     sample.places = places;
     let longest = longest(running);
     sample.longest = core.with(|state, _| {
@@ -44,14 +57,19 @@ fn copy(core: &Core, sample: &mut PoolSample) {
     });
 }
 
+/// Copies the next workers after this one. Returns the last of them if there may be others: a worker that starts
+/// meanwhile comes after all that were there before.
 fn copy_workers(
     state: &State,
     now: Time,
+    after: Option<WorkerId>,
     known: &[Option<WorkerSample>],
     places: &mut Vec<Option<WorkerSample>>,
     running: &mut Vec<Running>,
-) {
-    for (&id, slot) in &state.slots {
+) -> Option<WorkerId> {
+    let mut copied = (0, None);
+    for (&id, slot) in state.slots.range((after.map_or(Unbounded, Excluded), Unbounded)).take(BATCH) {
+        copied = (copied.0 + 1, Some(id));
         let Some((worker, job, since)) = state.scheduler.worker(id) else { continue };
         let place = slot.place as usize;
         if places.len() <= place {
@@ -69,6 +87,7 @@ fn copy_workers(
         }
         places[place] = Some(sampled);
     }
+    copied.1.filter(|_| copied.0 == BATCH)
 }
 
 fn longest(mut running: Vec<Running>) -> Vec<Running> {
@@ -82,10 +101,12 @@ fn longest(mut running: Vec<Running>) -> Vec<Running> {
     running
 }
 
-fn figures(state: &State) -> SampleFigures {
+/// The times of finished jobs are not among them: the history of the coordinator has those of now.
+fn figures(state: &State, now: Time) -> SampleFigures {
     let (scheduler, stats) = (&state.scheduler, &state.stats);
     let mut figures = SampleFigures::default();
     figures.queued = scheduler.queued();
+    figures.oldest = state.oldest(now);
     figures.running = scheduler.running();
     figures.queue_limit = scheduler.settings().queue;
     (figures.min_workers, figures.max_workers) = scheduler.size();
@@ -93,8 +114,6 @@ fn figures(state: &State) -> SampleFigures {
     let own = Cause::ALL.iter().filter(|cause| !cause.is_the_pools());
     figures.deaths = own.map(|cause| scheduler.gone(*cause)).sum();
     figures.counters = status::counters(scheduler.counters());
-    figures.wait = stats.wait();
-    figures.run = stats.run();
     figures.generation = scheduler.generation().0;
     figures.reloading = scheduler.is_reloading();
     figures.paused = scheduler.is_paused();
@@ -106,6 +125,29 @@ fn figures(state: &State) -> SampleFigures {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::PoolLimits;
+    use crate::pool::simulation::recipe::recipe;
+    use procpool_scheduler::{Config, Event, Scheduler};
+    use tokio::sync::mpsc;
+
+    #[tokio::test]
+    async fn every_worker_of_a_large_pool_is_in_its_place() {
+        for workers in [1, BATCH, 2 * BATCH, 2 * BATCH + 7] {
+            let config = Config { min_workers: workers, max_workers: workers, ..Config::default() };
+            let scheduler = Scheduler::new(config, 1).unwrap();
+            let (spawns, _starts) = mpsc::unbounded_channel();
+            let core = Core::new(recipe(), PoolLimits::default(), scheduler, spawns, None, None);
+            core.feed(Event::Start);
+            let mut sample = PoolSample::default();
+            for _ in 0..2 {
+                copy(&core, &mut sample);
+                let numbers: Vec<_> = sample.places.iter().flatten().map(|worker| worker.number).collect();
+                assert_eq!((sample.places.len(), numbers.len()), (workers, workers));
+                assert!(numbers.is_sorted() && numbers.windows(2).all(|two| two[0] < two[1]));
+                assert_eq!(sample.figures.max_workers, workers, "the figures are there, too");
+            }
+        }
+    }
 
     #[test]
     fn the_longest_come_first_and_no_more_than_are_shown() {

@@ -6,7 +6,7 @@ use super::raw::RawPool;
 use super::state::State;
 use procpool_protocol::engine::PoolFigures;
 use procpool_protocol::status::{PoolCounters, PoolStatus, WorkerState, WorkerStatus};
-use procpool_scheduler::{self as scheduler, Cause, Counters, Scheduler, Time};
+use procpool_scheduler::{self as scheduler, Cause, Counters, JobId, Scheduler, Time, WorkerId};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -73,24 +73,34 @@ fn fill(status: &mut PoolStatus, core: &Core, state: &State, now: Time) {
 
 pub(crate) fn workers(core: &Core) -> Vec<WorkerStatus> {
     core.with(|state, now| {
-        let workers = state.scheduler.workers().filter_map(|(id, worker, job)| {
-            let slot = state.slots.get(&id)?;
-            let mut status = WorkerStatus::new(&slot.name, public(worker));
-            status.pid = slot.kill_switch.pid();
-            status.job = job.and_then(|job| state.id(job));
-            let given = job.and_then(|job| state.entry(job)?.assigned);
-            status.job_ms = given.map(|(at, _)| millis(now.since(at)));
-            status.jobs_done = slot.jobs_done;
-            status.uptime_ms = millis(now.since(slot.started));
-            status.generation = slot.generation.0;
-            status.version = slot.version;
-            status.build = slot.build.clone();
-            Some((id, status))
-        });
+        let each = state.scheduler.workers();
+        let workers = each.filter_map(|(id, place, job)| Some((id, worker(state, now, id, place, job)?)));
         let mut workers: Vec<_> = workers.collect();
         workers.sort_by_key(|(id, _)| *id);
         workers.into_iter().map(|(_, status)| status).collect()
     })
+}
+
+/// Returns the state of one worker.
+pub(super) fn worker(
+    state: &State,
+    now: Time,
+    id: WorkerId,
+    worker: scheduler::WorkerState,
+    job: Option<JobId>,
+) -> Option<WorkerStatus> {
+    let slot = state.slots.get(&id)?;
+    let mut status = WorkerStatus::new(&slot.name, public(worker));
+    status.pid = slot.kill_switch.pid();
+    status.job = job.and_then(|job| state.id(job));
+    let given = job.and_then(|job| state.entry(job)?.assigned);
+    status.job_ms = given.map(|(at, _)| millis(now.since(at)));
+    status.jobs_done = slot.jobs_done;
+    status.uptime_ms = millis(now.since(slot.started));
+    status.generation = slot.generation.0;
+    status.version = slot.version;
+    status.build = slot.build.clone();
+    Some(status)
 }
 
 /// Returns the number of starts that have ended, by result. The pool gave up a start that neither failed nor got ready.

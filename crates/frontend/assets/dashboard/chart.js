@@ -1,7 +1,7 @@
 // The last minutes of a pool as a plot: jobs a second, and jobs that wait. Marks are lines in it.
 
 import { useWidth } from './canvas.js';
-import { colours } from './colours.js';
+import { colours, faint } from './colours.js';
 import { html, useEffect, useRef } from './preact.js';
 
 const HEIGHT = 96;
@@ -77,7 +77,7 @@ function options(width, marks) {
     ],
     series: [
       {},
-      { stroke: colour.busy, fill: `${colour.busy}22`, width: 1.5, points: { show: false } },
+      { stroke: colour.busy, fill: faint(colour.busy), width: 1.5, points: { show: false } },
       { stroke: colour.starting, width: 1.25, dash: [4, 3], scale: 'queue', points: { show: false } },
     ],
     hooks: {

@@ -22,10 +22,27 @@ let cached;
 /** Returns the colours of the present theme. */
 export function colours() {
   if (!cached) {
-    const style = getComputedStyle(document.documentElement);
-    cached = Object.fromEntries(NAMES.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
+    // A variable is the text of both themes. Where it is used as a colour, it is that of the present one.
+    const probe = document.createElement('span');
+    document.documentElement.append(probe);
+    cached = Object.fromEntries(NAMES.map((name) => [name, resolved(probe, name)]));
+    probe.remove();
   }
   return cached;
+}
+
+/**
+ * @param {HTMLElement} probe
+ * @param {string} name
+ */
+function resolved(probe, name) {
+  probe.style.color = `var(--${name})`;
+  return getComputedStyle(probe).color;
+}
+
+/** @param {string} colour as `rgb(1, 2, 3)` */
+export function faint(colour) {
+  return colour.replace(')', ', 0.13)');
 }
 
 /** Forgets them: the theme is another one. */

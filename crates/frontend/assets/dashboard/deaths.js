@@ -16,7 +16,7 @@ export function Deaths({ deaths, now, filter, open }) {
   const groups = grouped(deaths.filter((it) => showsDeath(filter, it, now)));
   const shown = isLong ? groups : groups.slice(0, SHOWN);
   return html`<section class="panel" aria-labelledby="deaths">
-    <header><h2 id="deaths">Deaths</h2><span class="muted">${deaths.length > 0 && `${deaths.length} remembered`}</span></header>
+    <header><h2 id="deaths">Deaths</h2><span class="muted">${deaths.length > 0 && `${deaths.reduce((all, it) => all + (it.count ?? 1), 0)} remembered`}</span></header>
     ${
       groups.length === 0
         ? html`<p class="empty">${deaths.length === 0 ? 'No worker has died. Calm seas.' : 'No death is shown by this filter.'}</p>`

@@ -12,8 +12,9 @@ export function rate(value) {
   return value > 0 && value < 9.95 ? value.toFixed(1) : count(value);
 }
 
-/** @param {number} us microseconds */
+/** @param {number | undefined} us microseconds */
 export function micros(us) {
+  if (us === undefined) return '–';
   if (us === 0) return '0';
   if (us < 1000) return `${us} µs`;
   return millis(us / 1000);

@@ -7,7 +7,7 @@ export function grouped(deaths) {
   for (const death of deaths) {
     const key = `${death.pool}\n${death.group ?? death.worker}`;
     const group = groups.get(key) ?? { newest: death, count: 0, of: new Set() };
-    group.count += 1;
+    group.count += death.count ?? 1;
     if (death.payload?.fingerprint) group.of.add(death.payload.fingerprint);
     groups.set(key, group);
   }

@@ -49,7 +49,7 @@ export function Header({
     <span class=${`connection ${connection}`} role="status"><span class="pulse" aria-hidden="true"></span>${CONNECTION[connection]}</span>
     <dl class="totals">
       <div><dt>jobs / s</dt><dd>${rate(sum((pool) => pool.rate))}</dd></div>
-      <div><dt>wait p99</dt><dd>${micros(Math.max(0, ...pools.map((pool) => pool.wait[1])))}</dd></div>
+      <div><dt>wait p99</dt><dd>${micros(worst(pools.flatMap((pool) => pool.wait?.[1] ?? [])))}</dd></div>
       <div><dt>busy</dt><dd>${count(busy)}<span class="muted"> / ${count(workers)}</span></dd></div>
       <div><dt>queued</dt><dd>${count(sum((pool) => pool.queued))}</dd></div>
       <div><dt>deaths, last hour</dt><dd class=${deaths > 0 ? 'bad' : ''}>${count(deaths)}</dd></div>
@@ -70,4 +70,9 @@ export function Header({
       }
     </div>
   </header>`;
+}
+
+/** @param {number[]} times */
+function worst(times) {
+  return times.length === 0 ? undefined : Math.max(...times);
 }

@@ -68,7 +68,7 @@ function App() {
     [],
   );
   // A storm of deaths is fetched now and then.
-  const newest = Math.floor((model.deaths[0]?.at ?? 0) / 2000);
+  const newest = Math.floor(model.diedAt / 2000);
   const kept = usePoll(
     (signal) => (may('debug') ? optional('/v1/deaths?limit=200', { signal }) : Promise.resolve(undefined)),
     600_000,
@@ -107,7 +107,8 @@ function App() {
     }
   };
   const turn = () => {
-    const isDark = getComputedStyle(document.documentElement).colorScheme === 'dark';
+    const system = matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light';
+    const isDark = (document.documentElement.dataset.theme ?? system) === 'dark';
     document.documentElement.dataset.theme = isDark ? 'light' : 'dark';
     try {
       localStorage.setItem('procpool-theme', isDark ? 'light' : 'dark');
@@ -127,7 +128,7 @@ function App() {
     chosen: pane?.kind === 'worker' ? pane : undefined,
     runJob: (pool) => setPane({ kind: 'run', pool }),
   };
-  const recent = deaths.filter((it) => model.at - it.at < HOUR).length;
+  const recent = deaths.filter((it) => model.at - it.at < HOUR).reduce((all, it) => all + (it.count ?? 1), 0);
   return html`<div class=${pane ? 'page with-pane' : 'page'} data-connection=${connection}>
     <${Header} model=${model} deaths=${recent} connection=${connection} find=${find} setFind=${setFind} unknown=${filter.unknown} session=${session} signIn=${() => setSigningIn(true)} signOut=${leave} help=${() => setPane({ kind: 'help' })} turn=${turn} />
     ${connection === 'lost' && model.hasSnapshot && html`<div class="banner" role="alert">The connection is lost. What you see is how it was.</div>`}

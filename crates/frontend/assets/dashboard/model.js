@@ -2,8 +2,10 @@
 
 import { decode } from './states.js';
 
-/** Ticks that are kept of each worker's state: a minute of them. */
+/** Moments that are kept of each worker's state: a minute of them. */
 export const TRACE = 240;
+/** Milliseconds from one of them to the next. A busy server sends fewer ticks, and each of them counts for several. */
+export const STEP = 250;
 /** Seconds that are kept of each pool's figures. */
 export const HISTORY = 300;
 /** Deaths and marks that are kept. */
@@ -33,8 +35,11 @@ export class Pool {
     this.queued = 0;
     this.running = 0;
     this.totals = { ok: 0, failed: 0, refused: 0, deaths: 0 };
-    this.wait = [0, 0];
-    this.run = [0, 0];
+    /** Milliseconds for which the oldest job has been waiting. */
+    this.oldest = /** @type {number | undefined} */ (undefined);
+    /** Microseconds of the last seconds' jobs: median and 99th percentile, if any has ended. */
+    this.wait = /** @type {[number, number] | undefined} */ (undefined);
+    this.run = /** @type {[number, number] | undefined} */ (undefined);
     /** @type {Map<number, {since: number, job: string}>} */
     this.longest = new Map();
     /** The time of each place's last death. */
@@ -47,7 +52,10 @@ export class Pool {
     this.history = { t: [], rate: [], queued: [], busy: [], run: [] };
     /** The states of each place over the last minute: TRACE letters a place, in a ring. */
     this.trace = new Uint8Array(0);
-    this.ticks = 0;
+    /** The moment of the newest of them. */
+    this.moment = 0;
+    /** Number of them. */
+    this.moments = 0;
     /** Whether the seconds before the page were asked for. */
     this.isRecalled = false;
   }
@@ -91,6 +99,8 @@ export class Model {
     this.deaths = [];
     /** @type {Mark[]} The newest last. */
     this.marks = [];
+    /** The time of the newest death, folded ones included. */
+    this.diedAt = 0;
     /** The server's time of the last frame, in milliseconds. */
     this.at = 0;
     this.hasSnapshot = false;
@@ -103,6 +113,7 @@ export class Model {
   apply(name, data) {
     if (name === 'snapshot' || name === 'tick') this.#frame(name === 'snapshot', data);
     else if (name === 'death') this.#death(data);
+    else if (name === 'deaths') this.#deaths(data);
     else if (name === 'mark') this.#mark(data);
   }
 
@@ -151,10 +162,25 @@ export class Model {
 
   /** @param {any} data */
   #death({ t, ...death }) {
-    this.deaths.unshift({ at: t, ...death });
-    this.deaths.length = Math.min(this.deaths.length, RARE);
+    this.#heard({ at: t, ...death });
     if (death.slot !== null && death.slot !== undefined)
       this.pools.get(death.pool)?.diedAt.set(death.slot, t);
+  }
+
+  /**
+   * Many deaths of one group. They stand on the wall as one, until the server has told of each.
+   * @param {any} data
+   */
+  #deaths({ t, n, slots, ...shared }) {
+    this.#heard({ at: t, slot: null, worker: `${n} workers`, count: n, ...shared });
+    for (const slot of slots ?? []) this.pools.get(shared.pool)?.diedAt.set(slot, t);
+  }
+
+  /** @param {Death} death */
+  #heard(death) {
+    this.diedAt = death.at;
+    this.deaths.unshift(death);
+    this.deaths.length = Math.min(this.deaths.length, RARE);
   }
 
   /** @param {any} data */
@@ -178,6 +204,7 @@ function update(pool, t, seen, isSnapshot) {
   }
   if (seen.cfg) pool.cfg = seen.cfg;
   pool.queued = seen.q;
+  pool.oldest = seen.old;
   pool.running = seen.run;
   const [ok, failed, refused, deaths] = seen.d;
   pool.totals = { ok, failed, refused, deaths };
@@ -186,7 +213,7 @@ function update(pool, t, seen, isSnapshot) {
   pool.longest = new Map((seen.long ?? []).map(([slot, since, job]) => [slot, { since, job }]));
   for (const [slot, at] of pool.diedAt) if (t - at > FADE) pool.diedAt.delete(slot);
   measure(pool, t, ok + failed);
-  remember(pool);
+  remember(pool, t);
 }
 
 /**
@@ -206,20 +233,31 @@ function measure(pool, t, done) {
   history.rate.push(pool.rate);
   history.queued.push(pool.queued);
   history.busy.push(pool.counts.b);
-  history.run.push(pool.run[1] / 1000);
+  history.run.push(pool.run ? pool.run[1] / 1000 : null);
   if (history.t.length > HISTORY) for (const list of Object.values(history)) list.shift();
 }
 
-/** @param {Pool} pool */
-function remember(pool) {
+/**
+ * @param {Pool} pool
+ * @param {number} t
+ */
+function remember(pool, t) {
   const places = pool.states.length;
   if (pool.trace.length < places * TRACE) {
     const longer = new Uint8Array(places * TRACE);
     longer.set(pool.trace);
     pool.trace = longer;
   }
-  const at = pool.ticks % TRACE;
   const kept = pool.trace.length / TRACE;
-  for (let slot = 0; slot < kept; slot += 1) pool.trace[slot * TRACE + at] = pool.states[slot] ?? 0;
-  pool.ticks += 1;
+  const moment = Math.floor(t / STEP);
+  const isNext = pool.moments > 0 && moment >= pool.moment && moment - pool.moment < TRACE;
+  const steps = isNext ? moment - pool.moment : 1;
+  if (!isNext) pool.moments = 0;
+  // A tick that comes early replaces the last one. One that comes late stands for those that did not come.
+  for (let step = steps === 0 ? 0 : 1; step <= steps; step += 1) {
+    const at = (moment - steps + step) % TRACE;
+    for (let slot = 0; slot < kept; slot += 1) pool.trace[slot * TRACE + at] = pool.states[slot] ?? 0;
+  }
+  pool.moment = moment;
+  pool.moments = Math.min(TRACE, pool.moments + steps);
 }

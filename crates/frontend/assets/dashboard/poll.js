@@ -1,4 +1,4 @@
-// Asks again and again while somebody looks.
+// Asks again and again while somebody looks. A hidden page asks nothing.
 
 import { useEffect, useState } from './preact.js';
 
@@ -15,6 +15,10 @@ export function usePoll(ask, every, about) {
   useEffect(() => {
     const aborter = new AbortController();
     let timer = 0;
+    const look = () => {
+      if (!document.hidden) next();
+      else document.addEventListener('visibilitychange', look, { once: true, signal: aborter.signal });
+    };
     const next = async () => {
       try {
         const value = await ask(aborter.signal);
@@ -22,7 +26,7 @@ export function usePoll(ask, every, about) {
       } catch {
         if (!aborter.signal.aborted) setAnswer((last) => ({ ...last, isKnown: true }));
       }
-      if (!aborter.signal.aborted) timer = setTimeout(next, every);
+      if (!aborter.signal.aborted) timer = setTimeout(look, every);
     };
     setAnswer((last) => ({ ...last, isKnown: false }));
     next();

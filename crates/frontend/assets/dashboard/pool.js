@@ -2,7 +2,7 @@
 
 import { Cells } from './cells.js';
 import { Chart } from './chart.js';
-import { count, micros, rate } from './format.js';
+import { count, micros, millis, rate } from './format.js';
 import { MOST } from './grid.js';
 import { Order, orders } from './orders.js';
 import { html, useState } from './preact.js';
@@ -106,11 +106,12 @@ function Figures({ pool, model }) {
         <dt>queue</dt>
         <dd>
           ${count(pool.queued)}<span class="muted"> / ${count(limit)}</span>
+          ${pool.oldest !== undefined && html`<span class="muted oldest">oldest ${millis(pool.oldest)}</span>`}
           <meter class=${part > 0.8 ? 'high' : ''} min="0" max="1" value=${part} aria-label="part of the queue in use"></meter>
         </dd>
       </div>
-      <div><dt>run p50 / p99</dt><dd>${micros(pool.run[0])}<span class="muted"> / </span>${micros(pool.run[1])}</dd></div>
-      <div><dt>wait p99</dt><dd>${micros(pool.wait[1])}</dd></div>
+      <div><dt>run p50 / p99</dt><dd title="of the last ten seconds">${micros(pool.run?.[0])}<span class="muted"> / </span>${micros(pool.run?.[1])}</dd></div>
+      <div><dt>wait p99</dt><dd title="of the last ten seconds">${micros(pool.wait?.[1])}</dd></div>
       <div><dt>failed</dt><dd class=${pool.totals.failed > 0 ? 'some' : ''}>${count(pool.totals.failed)}</dd></div>
       <div><dt>deaths</dt><dd class=${pool.totals.deaths > 0 ? 'bad' : ''}>${count(pool.totals.deaths)}</dd></div>
     </dl>

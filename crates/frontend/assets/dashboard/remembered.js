@@ -8,7 +8,12 @@
 export function remembered(heard, kept) {
   /** @type {Map<string, import('./model.js').Death>} */
   const deaths = new Map();
-  for (const death of heard) deaths.set(death.worker, death);
+  const told = Math.max(0, ...kept.map((it) => Date.parse(it.time) || 0));
+  for (const death of heard) {
+    // Many at once count until the server has told of each.
+    if (!death.count) deaths.set(death.worker, death);
+    else if (death.at > told) deaths.set(`${death.worker} ${death.group} ${death.at}`, death);
+  }
   for (const death of kept) {
     const { worker } = death;
     const at = Date.parse(death.time) || 0;

@@ -2,7 +2,7 @@
 
 /** Milliseconds without an event after which the connection counts as lost. */
 const SILENCE = 15_000;
-const EVENTS = ['snapshot', 'tick', 'death', 'mark', 'bye'];
+const EVENTS = ['snapshot', 'tick', 'death', 'deaths', 'mark', 'bye'];
 
 /**
  * @param {(name: string, data: any) => void} heard
@@ -14,12 +14,15 @@ export function follow(heard, turned) {
   let source;
   let last = Date.now();
   let retry = 0;
+  let watch = 0;
   let isOver = false;
 
   const open = () => {
     clearTimeout(retry);
+    clearInterval(watch);
     source?.close();
     last = Date.now();
+    watch = setInterval(listen, 5000);
     source = new EventSource('/v1/events');
     for (const name of EVENTS) source.addEventListener(name, (event) => take(name, event.data));
     source.onerror = () => {
@@ -42,18 +45,19 @@ export function follow(heard, turned) {
       source?.close();
       source = undefined;
       clearTimeout(retry);
+      clearInterval(watch);
       turned('paused');
     } else if (!source) {
       turned('connecting');
       open();
     }
   };
-  const watch = setInterval(() => {
+  const listen = () => {
     if (source && Date.now() - last > SILENCE) {
       turned('lost');
       open();
     }
-  }, 5000);
+  };
 
   document.addEventListener('visibilitychange', look);
   turned('connecting');

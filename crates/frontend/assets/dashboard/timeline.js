@@ -2,7 +2,7 @@
 
 import { prepare, useWidth } from './canvas.js';
 import { colours } from './colours.js';
-import { TRACE } from './model.js';
+import { STEP, TRACE } from './model.js';
 import { line } from './paint.js';
 import { html, useEffect, useRef } from './preact.js';
 
@@ -79,7 +79,12 @@ function draw(context, pool, model, rows, x, height) {
     context.fillRect(x(MINUTE), y + ROW / 2, x(0) - x(MINUTE), 1);
     for (const run of runs(pool, slot)) {
       context.fillStyle = run.code === BUSY ? colour.busy : colour.starting;
-      context.fillRect(x(run.from * 250), y + 2, Math.max(1, x(run.to * 250) - x(run.from * 250)), ROW - 4);
+      context.fillRect(
+        x(run.from * STEP),
+        y + 2,
+        Math.max(1, x(run.to * STEP) - x(run.from * STEP)),
+        ROW - 4,
+      );
     }
   });
   for (const mark of model.marks.filter((it) => it.pool === pool.name && model.at - it.at < MINUTE)) {
@@ -107,16 +112,15 @@ function draw(context, pool, model, rows, x, height) {
 }
 
 /**
- * Returns the runs of ticks in which a worker was there and not idle, in ticks before now.
+ * Returns the runs of moments in which a worker was there and not idle, in moments before now.
  * @param {import('./model.js').Pool} pool
  * @param {number} slot
  */
 function runs(pool, slot) {
   /** @type {{code: number, from: number, to: number}[]} */
   const found = [];
-  const kept = Math.min(pool.ticks, TRACE);
-  for (let ago = kept - 1; ago >= 0; ago -= 1) {
-    const at = (pool.ticks - 1 - ago + TRACE) % TRACE;
+  for (let ago = pool.moments - 1; ago >= 0; ago -= 1) {
+    const at = (pool.moment - ago) % TRACE;
     const code = pool.trace[slot * TRACE + at];
     if (code === 0 || code === NOBODY || code === 'i'.charCodeAt(0)) continue;
     const kind = code === BUSY ? BUSY : code;

@@ -1,9 +1,10 @@
 // The pane of a worker: what it does now, and what may be done to it.
 
-import { call, get } from './api.js';
+import { call, optional } from './api.js';
 import { Command } from './copy.js';
 import { has, ifThere } from './features.js';
 import { bytes, duration, millis } from './format.js';
+import { Activity, Now } from './now.js';
 import { Order, orders } from './orders.js';
 import { Facts, Pane, Part } from './pane.js';
 import { usePoll } from './poll.js';
@@ -24,11 +25,9 @@ export function WorkerPane({ pool, slot, now, may, wantsStack, close }) {
   const letter = pool.letter(slot);
   const isThere = worker !== undefined && letter !== '.' && name !== undefined;
   const job = pool.longest.get(slot);
-  const seen = usePoll(
-    (signal) => (name ? look(pool.name, name, signal) : Promise.resolve(undefined)),
-    1000,
-    [name],
-  ).value;
+  const seen = usePoll((signal) => (name ? look(name, signal) : Promise.resolve(undefined)), 1000, [
+    name,
+  ]).value;
   const details = seen?.id === name ? seen : undefined;
   const load = useLoad(details);
   const badge = html`<span class="state"><span class=${`dot ${NAMES[letter]}`}></span>${NAMES[letter]}</span>`;
@@ -52,11 +51,8 @@ export function WorkerPane({ pool, slot, now, may, wantsStack, close }) {
             ]}
           />
           <${Part} title="Now">
-            ${
-              letter === 'b'
-                ? html`<${Facts} rows=${[['job', html`<code>${job?.job ?? details?.job ?? '…'}</code>`], ['for', job && duration(job.since / 1000)]]} />`
-                : html`<p class="muted">It has no job.</p>`
-            }
+            ${letter === 'b' ? html`<${Now} job=${job} details=${details} />` : html`<p class="muted">It has no job.</p>`}
+            <${Activity} activity=${details?.activity} />
           <//>
           ${
             may('operate') &&
@@ -66,7 +62,7 @@ export function WorkerPane({ pool, slot, now, may, wantsStack, close }) {
           </div>`
           }
           ${may('debug') && html`<${StackPart} worker=${name} wanted=${wantsStack} /><${Profile} worker=${name} /><${Log} worker=${name} />`}
-          <${Command} label="the same in a shell" text=${`curl ${location.origin}/v1/pools/${pool.name}/workers`} />
+          <${Command} label="the same in a shell" text=${`curl ${location.origin}/v1/workers/${name}`} />
         `
         : html`<p class="empty">No worker is here at the moment.${pool.diedAt.has(slot) ? ' One died a moment ago; its replacement appears here.' : ''}</p>`
     }
@@ -87,13 +83,11 @@ function useLoad(details) {
 }
 
 /**
- * @param {string} pool
  * @param {string} name
  * @param {AbortSignal} signal
  */
-async function look(pool, name, signal) {
-  const { workers } = await get(`/v1/pools/${encodeURIComponent(pool)}/workers?usage=true`, { signal });
-  const found = workers.find((it) => it.id === name);
+async function look(name, signal) {
+  const found = await optional(`/v1/workers/${encodeURIComponent(name)}`, { signal });
   return found && { ...found, at: performance.now() };
 }
 

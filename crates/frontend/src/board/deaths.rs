@@ -1,7 +1,7 @@
-//! Deaths of workers as events: the place where each was, and what is reported of it. Pure.
+//! Which deaths of workers viewers hear of: the place where each was, and what is reported of it. Pure.
 
 use super::changes::{Change, What};
-use super::frame::Rare;
+use super::storm::Told;
 use procpool_protocol::crash::signal_name;
 use procpool_protocol::engine::Death;
 use serde_json::json;
@@ -29,8 +29,8 @@ struct One {
 }
 
 impl Gone {
-    /// Returns the events of deaths. `reports` are those since the last call, the newest first.
-    pub(super) fn told(&mut self, at: u64, changes: &[Change], reports: &[Arc<Death>]) -> Vec<Rare> {
+    /// Returns the deaths that viewers hear of now. `reports` are those since the last call, the newest first.
+    pub(super) fn told(&mut self, at: u64, changes: &[Change], reports: &[Arc<Death>]) -> Vec<Told> {
         for Change { pool, what } in changes {
             let What::Death { place, number } = what else { continue };
             if self.0.len() == MOST {
@@ -39,17 +39,17 @@ impl Gone {
             let worker = format!("{pool}-{number}");
             self.0.push_back(One { pool: pool.clone(), worker, place: *place, since: at, is_told: false });
         }
-        let mut events: Vec<_> = reports.iter().rev().map(|death| self.reported(at, death)).collect();
+        let mut told: Vec<_> = reports.iter().rev().map(|death| self.reported(at, death)).collect();
         for one in self.0.iter_mut().filter(|one| !one.is_told && at.saturating_sub(one.since) >= PATIENCE) {
             one.is_told = true;
-            events.push(one.unreported(at));
+            told.push(one.unreported(at));
         }
         // A report may still come of one that is told.
         self.0.retain(|one| at.saturating_sub(one.since) < 10 * PATIENCE);
-        events
+        told
     }
 
-    fn reported(&mut self, at: u64, death: &Death) -> Rare {
+    fn reported(&mut self, at: u64, death: &Death) -> Told {
         let report = &death.report;
         let known = self.0.iter_mut().find(|one| one.worker == report.worker);
         let place = known.map(|one| {
@@ -62,14 +62,15 @@ impl Gone {
             "group": death.group, "signal": signal, "signal_name": signal.and_then(signal_name),
             "exit_code": report.exit.code(), "job": death.job,
         });
-        Rare::new("death", &death.pool, &data)
+        Told { pool: death.pool.clone(), place, data }
     }
 }
 
 impl One {
-    fn unreported(&self, at: u64) -> Rare {
+    fn unreported(&self, at: u64) -> Told {
         let Self { pool, worker, place, .. } = self;
-        Rare::new("death", pool, &json!({"t": at, "pool": pool, "slot": place, "worker": worker}))
+        let data = json!({"t": at, "pool": pool, "slot": place, "worker": worker});
+        Told { pool: pool.clone(), place: Some(*place), data }
     }
 }
 
@@ -89,12 +90,8 @@ mod tests {
         Arc::new(Death::new(3, UNIX_EPOCH, "fib", "crashed", report))
     }
 
-    fn data(rare: &[Rare]) -> Vec<Value> {
-        let json = |rare: &Rare| {
-            let text = String::from_utf8(rare.text.to_vec()).unwrap();
-            serde_json::from_str(text.lines().find_map(|line| line.strip_prefix("data: ")).unwrap()).unwrap()
-        };
-        rare.iter().map(json).collect()
+    fn data(told: &[Told]) -> Vec<Value> {
+        told.iter().map(|it| it.data.clone()).collect()
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::changes::{self, Change, What};
 use super::deaths::Gone;
 use super::frame::{Frame, Picture, Piece, Rare};
 use super::states;
+use super::storm::Storm;
 use procpool_protocol::engine::{Death, PoolSample, SampleFigures, WorkerSample};
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -18,6 +19,7 @@ pub(super) struct Encoder {
     before: Vec<PoolSample>,
     /// Workers that are gone, until their deaths are reported.
     gone: Gone,
+    storm: Storm,
     /// The number of the last frame.
     id: u64,
 }
@@ -25,7 +27,7 @@ pub(super) struct Encoder {
 impl Encoder {
     /// Returns an encoder whose frames have numbers after `id`.
     pub(super) fn after(id: u64) -> Self {
-        Self { before: Vec::new(), gone: Gone::default(), id }
+        Self { id, ..Self::default() }
     }
 
     /// Returns the frame of these samples, which were taken `at` this number of milliseconds after the epoch, and the rare
@@ -39,7 +41,7 @@ impl Encoder {
     ) -> (Frame, Vec<Rare>) {
         let changes =
             if self.before.is_empty() { Vec::new() } else { changes::between(&self.before, samples) };
-        let mut rare = self.gone.told(at, &changes, reports);
+        let mut rare = self.storm.events(at, self.gone.told(at, &changes, reports));
         rare.extend(changes.iter().filter_map(|change| marked(at, change)));
         self.id += 1;
         let before = |name: &str| self.before.iter().find(|it| it.name == name);
@@ -92,9 +94,15 @@ fn piece(sample: &PoolSample, before: Option<&PoolSample>) -> String {
 }
 
 fn write_figures(figures: &SampleFigures, text: &mut String) {
-    let SampleFigures { queued, running, ok, failed, refused, deaths, wait, run, .. } = figures;
+    let SampleFigures { queued, running, ok, failed, refused, deaths, .. } = figures;
     let _ = write!(text, ",\"q\":{queued},\"run\":{running},\"d\":[{ok},{failed},{refused},{deaths}]");
-    let _ = write!(text, ",\"w\":[{},{}],\"r\":[{},{}]", wait.p50_us, wait.p99_us, run.p50_us, run.p99_us);
+    if let Some(oldest) = figures.oldest {
+        let _ = write!(text, ",\"old\":{}", oldest.as_millis());
+    }
+    // Where no job has ended lately, there is nothing to say of its time.
+    for (name, times) in [("w", figures.wait), ("r", figures.run)].into_iter().filter(|it| it.1.count > 0) {
+        let _ = write!(text, ",\"{name}\":[{},{}]", times.p50_us, times.p99_us);
+    }
 }
 
 /// The part of the numbers that seldom changes.
@@ -169,6 +177,8 @@ mod tests {
         sample.places = vec![Some(busy), None, Some(WorkerSample::new(8, WorkerState::Starting))];
         sample.longest = vec![(0, JobId::from_bits(0xfeed))];
         (sample.figures.queued, sample.figures.ok, sample.figures.max_workers) = (3, 40, 4);
+        sample.figures.oldest = Some(Duration::from_millis(1200));
+        (sample.figures.run.count, sample.figures.run.p99_us) = (1, 9);
         sample
     }
 
@@ -196,7 +206,7 @@ mod tests {
         assert!(frame.snapshot.is_none());
         let tick = fib_of(&data(&frame.tick));
         let expected = json!({
-            "s": "b.s", "q": 3, "run": 0, "d": [40, 0, 0, 0], "w": [0, 0], "r": [0, 0],
+            "s": "b.s", "q": 3, "run": 0, "d": [40, 0, 0, 0], "old": 1200, "r": [0, 9],
             "long": [[0, 250, "0000000000000000000000000000feed"]], "new": [[2, 8, 99, 0, 0]],
         });
         assert_eq!(tick, expected);

@@ -3,6 +3,7 @@
 
 use super::encode::Encoder;
 use super::frame::{Frame, Rare};
+use super::pace::{Pace, Processors};
 use crate::health::Health;
 use procpool_protocol::engine::{Admin, Death, DeathQuery};
 use std::fmt;
@@ -10,13 +11,20 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::{Notify, broadcast, watch};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep_until};
 
-/// Time between two frames.
-const TICK: Duration = Duration::from_millis(250);
+/// Time between two looks at the machine's processors.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Minimum time between two frames: many viewers that come at once share a snapshot.
+const GAP: Duration = Duration::from_millis(20);
 
 /// Time that the sampler goes on without viewers: one that reconnects finds it running.
 const LINGER: Duration = Duration::from_secs(5);
+
+/// Maximum number of deaths that are fetched for one frame.
+const REPORTS: usize = 1_024;
 
 /// Maximum number of rare events that a slow viewer has not taken. It gets a snapshot instead of older ones.
 const RARE: usize = 256;
@@ -28,6 +36,8 @@ pub(crate) struct Board(Arc<Shared>);
 struct Shared {
     admin: Arc<dyn Admin>,
     health: Health,
+    /// Counts the time of the machine's processors.
+    processors: fn() -> Option<Processors>,
     frames: watch::Sender<Option<Arc<Frame>>>,
     rare: broadcast::Sender<Rare>,
     audience: Mutex<Audience>,
@@ -46,9 +56,18 @@ struct Audience {
 
 impl Board {
     pub(crate) fn new(admin: Arc<dyn Admin>, health: Health) -> Self {
+        Self::with(admin, health, Processors::read)
+    }
+
+    pub(super) fn with(
+        admin: Arc<dyn Admin>,
+        health: Health,
+        processors: fn() -> Option<Processors>,
+    ) -> Self {
         Self(Arc::new(Shared {
             admin,
             health,
+            processors,
             frames: watch::Sender::new(None),
             rare: broadcast::Sender::new(RARE),
             audience: Mutex::default(),
@@ -142,11 +161,11 @@ async fn sample(mut sampling: Sampling) {
     let mut samples = Vec::new();
     let mut last_death = newest_death(&*shared.admin);
     let mut alone_since = None;
-    let mut ticks = interval(TICK);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut pace = Pace::default();
+    let (mut next, mut last_frame, mut looked) = (Instant::now(), Instant::now(), None);
     loop {
         tokio::select! {
-            _ = ticks.tick() => {}
+            () = sleep_until(next) => next = Instant::now() + pace.interval(),
             () = shared.wanted.notified() => {}
             () = shared.health.until_draining() => return,
         }
@@ -157,6 +176,13 @@ async fn sample(mut sampling: Sampling) {
         } else if sampling.end_if_alone() {
             return;
         }
+        if looked.is_none_or(|at: Instant| at.elapsed() >= LOOK) {
+            looked = Some(Instant::now());
+            // With many processors, the kernel takes a while for its answer.
+            pace.take(spawn_blocking(shared.processors).await.unwrap_or_default());
+        }
+        sleep_until(last_frame + GAP).await;
+        last_frame = Instant::now();
         shared.admin.sample(&mut samples);
         let with_snapshot = shared.wants_snapshot.swap(false, Relaxed);
         let reports = reported(&*shared.admin, &mut last_death);
@@ -175,10 +201,10 @@ fn newest_death(admin: &dyn Admin) -> u64 {
     admin.deaths(&query).deaths.first().map_or(0, |death| death.id)
 }
 
-/// Returns the deaths since the one with number `last`, the newest first: as many as a slow viewer may leave.
+/// Returns the deaths since the one with number `last`, the newest first.
 fn reported(admin: &dyn Admin, last: &mut u64) -> Vec<Arc<Death>> {
     let mut query = DeathQuery::all();
-    (query.after, query.limit) = (Some(*last), Some(RARE / 4));
+    (query.after, query.limit) = (Some(*last), Some(REPORTS));
     let deaths = admin.deaths(&query).deaths;
     *last = deaths.first().map_or(*last, |death| death.id);
     deaths
@@ -199,7 +225,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_pools_are_looked_at_once_for_all_viewers_and_not_at_all_without_them() {
         let admin = Arc::new(Counting::default());
-        let board = Board::new(admin.clone(), Health::starting());
+        let board = Board::with(admin.clone(), Health::starting(), || None);
         sleep(Duration::from_secs(60)).await;
         assert_eq!(admin.looks(), 0);
 
@@ -225,5 +251,31 @@ mod tests {
         again.frames.changed().await.unwrap();
         let frame = again.frames.borrow().clone().unwrap();
         assert!(frame.tick.id() > newest, "numbers are not used again");
+    }
+    #[tokio::test(start_paused = true)]
+    async fn a_machine_without_time_is_looked_at_once_a_second() {
+        fn busy() -> Option<Processors> {
+            static TOTAL: AtomicU64 = AtomicU64::new(0);
+            Some(Processors { idle: 0, total: TOTAL.fetch_add(100, Relaxed) })
+        }
+        let admin = Arc::new(Counting::default());
+        let board = Board::with(admin.clone(), Health::starting(), busy);
+        let _seat = board.join();
+        sleep(Duration::from_secs(5)).await;
+        let before = admin.looks();
+        sleep(Duration::from_secs(10)).await;
+        assert!((9..=11).contains(&(admin.looks() - before)), "{}", admin.looks() - before);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn viewers_that_come_at_once_share_a_snapshot() {
+        let admin = Arc::new(Counting::default());
+        let board = Board::with(admin.clone(), Health::starting(), || None);
+        let mut seats: Vec<_> = (0..100).map(|_| board.join()).collect();
+        for seat in &mut seats {
+            seat.want_snapshot();
+            sleep(Duration::from_millis(1)).await;
+        }
+        assert!(admin.looks() <= 8, "{}", admin.looks());
     }
 }

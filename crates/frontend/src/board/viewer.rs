@@ -1,4 +1,4 @@
-//! The stream of one viewer: a snapshot, then a tick four times a second and rare events at once. A viewer that reads too
+//! The stream of one viewer: a snapshot, then ticks and rare events at once. A viewer that reads too
 //! slowly skips ticks; nothing waits for it.
 
 use super::frame::{Frame, Rare};
@@ -161,7 +161,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_viewer_that_reads_slowly_skips_frames_and_is_told_anew_what_is_true() {
-        let board = Board::new(Arc::new(Counting::default()), Health::starting());
+        let board = Board::with(Arc::new(Counting::default()), Health::starting(), || None);
         let (mut slow, mut quick) = (viewer(&board).await, viewer(&board).await);
         assert_eq!((name(&mut slow).await, name(&mut quick).await), ("snapshot".into(), "snapshot".into()));
         for _ in 0..100 {

@@ -81,8 +81,10 @@ impl<'a> Page<'a> {
                 let inside = up_to - std::mem::replace(&mut before, up_to);
                 (f64::from(power).exp2(), inside)
             });
-            let buckets: Vec<_> = buckets.collect();
+            let mut buckets: Vec<_> = buckets.collect();
             let (sum, count) = (times.sum().as_secs_f64(), times.count());
+            // OpenMetrics needs a last bucket that holds all; only the encoder of the older format would add it.
+            buckets.push((f64::INFINITY, count.saturating_sub(before)));
             family.encode_family(&labels)?.encode_histogram::<NoLabels>(sum, count, &buckets, None)
         })
     }

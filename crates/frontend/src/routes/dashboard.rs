@@ -48,6 +48,7 @@ const FILES: &[File] = &[
     own!(SCRIPT, "longest.js"),
     own!(SCRIPT, "main.js"),
     own!(SCRIPT, "model.js"),
+    own!(SCRIPT, "now.js"),
     own!(SCRIPT, "orders.js"),
     own!(SCRIPT, "paint.js"),
     own!(SCRIPT, "pane.js"),

@@ -70,6 +70,7 @@ fn map() -> Vec<Route> {
         post(Operate, "/v1/pools/{pool}/resume", pools::resume),
         post(Operate, "/v1/pools/{pool}/drain", orders::drain),
         patch(Operate, "/v1/pools/{pool}", orders::patch),
+        get(Read, "/v1/workers/{worker}", stacks::worker),
         delete(Operate, "/v1/workers/{worker}", orders::end_worker),
         get(Debug, "/v1/deaths", deaths::all),
         get(Debug, "/v1/deaths/{death}", deaths::one),

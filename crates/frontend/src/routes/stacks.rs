@@ -1,10 +1,10 @@
-//! Looks into a worker: its stack now, and a profile of some seconds.
+//! Looks into a worker: what it does, its stack now, and a profile of some seconds.
 
 use super::{json, with_type};
 use crate::access::Principal;
 use crate::app::Shared;
 use crate::kind::Kind;
-use crate::params::{Parameters, WorkerName};
+use crate::params::{NoParameters, Parameters, WorkerName};
 use crate::problem::Problem;
 use crate::profile::Format;
 use axum::extract::State;
@@ -27,6 +27,20 @@ struct Seen<'a> {
     worker: &'a str,
     #[serde(flatten)]
     stack: Stack,
+}
+
+/// Serves `GET /v1/workers/{worker}`.
+pub(super) async fn worker(
+    _: NoParameters,
+    State(shared): State<Arc<Shared>>,
+    principal: Principal,
+    WorkerName(worker): WorkerName,
+) -> Result<Response, Problem> {
+    may_look(&shared, &principal, &worker)?;
+    match shared.app.admin.worker(&worker).await {
+        Ok(detail) => Ok(json(&detail)),
+        Err(error) => Err(why(&shared, &principal, &error)),
+    }
 }
 
 /// Serves `GET /v1/workers/{worker}/stack[?threads=all]`.

@@ -2,13 +2,14 @@
 
 use crate::lines::Lines;
 use procpool_protocol::engine::{
-    Accepted, Admin, BoxFuture, Death, DeathGroup, DeathPage, DeathQuery, Engine, JobEvent, JobEvents,
-    OutputOf, PoolSample, PoolSchemas, PoolSettings, PoolStatus, PoolUsage, Quarantine, ReconfigureError,
-    ReloadError, ReloadReport, Reloaded, Submission, SuspectClient, SuspectPayload, Watched, WorkerOrder,
-    WorkerState, WorkerStatus, WorkerUsage,
+    Accepted, Activity, Admin, BoxFuture, Death, DeathGroup, DeathPage, DeathQuery, Engine, JobEvent,
+    JobEvents, JobLimit, OutputOf, PoolSample, PoolSchemas, PoolSettings, PoolStatus, PoolUsage, Quarantine,
+    ReconfigureError, ReloadError, ReloadReport, Reloaded, Submission, SuspectClient, SuspectPayload,
+    Watched, WorkerDetail, WorkerOrder, WorkerState, WorkerStatus, WorkerUsage,
 };
 use procpool_protocol::extras::JobReport;
 use procpool_protocol::inspection::{InspectionError, Profile, Sample};
+use procpool_protocol::message::Progress;
 use procpool_protocol::outcome::{Finished, Timing};
 use procpool_protocol::stack::{Stack, StackFrame, ThreadStack};
 use procpool_protocol::{Exit, ExitReport, JobError, JobId, Payload};
@@ -251,6 +252,30 @@ impl Admin for Fake {
 
     fn order_worker(&self, worker: &str, order: WorkerOrder) -> Option<String> {
         (worker == "fib-1").then(|| if order == WorkerOrder::Kill { "fib".into() } else { "retires".into() })
+    }
+
+    /// `fib-0` was there.
+    fn pool_of_worker(&self, worker: &str) -> Option<String> {
+        ["fib-0", "fib-1", "fib-2"].contains(&worker).then(|| "fib".into())
+    }
+
+    /// `fib-1` is half done, `fib-0` has ended.
+    fn worker(&self, worker: &str) -> BoxFuture<'_, Result<WorkerDetail, InspectionError>> {
+        let found = self.workers("fib").into_iter().flatten().find(|it| it.id == worker);
+        let detail = match found {
+            Some(status) => {
+                let mut detail = WorkerDetail::new("fib", status);
+                if worker == "fib-1" {
+                    detail.activity = Some(Activity::Running);
+                    detail.progress = Some(Progress { done: 1, total: Some(2) }.into());
+                    detail.limit = Some(JobLimit::new(30_000, 12_000));
+                }
+                Ok(detail)
+            }
+            None if worker == "fib-0" => Err(InspectionError::gone(worker)),
+            None => Err(InspectionError::unknown(worker)),
+        };
+        Box::pin(async { detail })
     }
 
     /// `fib-1` spins, `fib-2` may not be traced, and `fib-0` has ended.

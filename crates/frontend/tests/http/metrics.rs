@@ -33,6 +33,25 @@ async fn the_format_follows_accept() {
 }
 
 #[tokio::test]
+async fn the_last_bucket_of_each_histogram_holds_all_in_both_formats() {
+    let server = Server::of(Fake::echo()).await;
+    for accept in ["application/openmetrics-text", "text/plain"] {
+        let (_, page) = scrape(&server, accept).await;
+        let families =
+            page.lines().filter_map(|line| line.strip_suffix(" histogram")?.strip_prefix("# TYPE "));
+        let families: Vec<_> = families.collect();
+        assert!(families.len() >= 3, "{families:?}");
+        for family in families.into_iter().filter(|family| family.starts_with("procpool_job")) {
+            let lines = page.lines().filter(|line| line.starts_with(family));
+            let number = |line: &str| line.rsplit_once(' ').map(|(_, number)| number.to_owned());
+            let of = |wanted: fn(&str) -> bool| lines.clone().find(|line| wanted(line)).and_then(number);
+            let (all, count) = (of(|line| line.contains("le=\"+Inf\"")), of(|line| line.contains("_count{")));
+            assert!(all.is_some() && all == count, "{family} as {accept}: {all:?} of {count:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_takes_gzip_gets_a_fraction_of_the_bytes() {
     let server = Server::of(Fake::echo()).await;
     let (_, plain) = scrape(&server, "*/*").await;

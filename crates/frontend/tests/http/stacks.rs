@@ -21,6 +21,27 @@ async fn ask(server: &Server, method: &str, path: &str) -> Reply {
 }
 
 #[tokio::test]
+async fn a_reader_sees_what_a_worker_does_and_how_far_its_job_is() {
+    let server = server().await;
+    let reply = server.get("/v1/workers/fib-1").await;
+    let seen = reply.json();
+    assert_eq!((reply.status, &seen["id"], &seen["pool"]), (200, &json!("fib-1"), &json!("fib")));
+    assert_eq!(
+        (&seen["activity"], &seen["progress"]),
+        (&json!({"state": "running"}), &json!({"done": 1, "total": 2}))
+    );
+    assert_eq!(seen["limit"], json!({"limit_ms": 30_000, "remaining_ms": 12_000}));
+    assert_eq!(server.get("/v1/workers/fib-2").await.json().get("activity"), None, "it is not spawned yet");
+    let of = async |path: &str| {
+        let reply = server.get(path).await;
+        (reply.status, reply.kind())
+    };
+    assert_eq!(of("/v1/workers/fib-0").await, (410, "worker_gone".into()));
+    assert_eq!(of("/v1/workers/fib-9").await, (404, "unknown_worker".into()));
+    assert_eq!(of("/v1/workers/fib-1?usage=true").await, (400, "bad_parameter".into()));
+}
+
+#[tokio::test]
 async fn a_stack_is_for_operators_and_has_its_calls() {
     let server = server().await;
     let reply = server.get("/v1/workers/fib-1/stack").await;

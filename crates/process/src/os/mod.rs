@@ -2,6 +2,7 @@
 //!
 //! Only Linux is tested. Another platform needs another set of these files with the same types.
 
+pub(crate) mod activity;
 pub(crate) mod alive;
 pub(crate) mod allocator;
 pub(crate) mod attached_process;

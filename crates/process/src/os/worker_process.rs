@@ -1,11 +1,15 @@
 //! The process of a worker: a child of this one, or one that another program started.
 
+use super::activity;
 use super::attached_process::AttachedProcess;
 use super::oom_kills::{Group, OomKills};
 use super::process::Process;
 use super::trace::Traced;
 use super::usage::Usage;
 use super::wait::Reaped;
+use crate::snapshot;
+use procpool_protocol::engine::Activity;
+use rustix::process::Pid;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::Arc;
@@ -55,6 +59,20 @@ impl WorkerProcess {
             Self::Child(child) => child.has_ended(),
             Self::Attached(attached) => attached.has_ended(),
         }
+    }
+
+    /// Returns what its first thread does, or why that is not to be seen. `None` once it has ended.
+    pub(crate) fn activity(&self) -> Option<Activity> {
+        let pid = Pid::from_raw(self.pid().cast_signed())?;
+        let activity = activity::of(pid).unwrap_or_else(|error| {
+            let reason = match error.kind() {
+                io::ErrorKind::PermissionDenied => snapshot::reason(pid, matches!(self, Self::Child(_))),
+                _ => error.to_string(),
+            };
+            Activity::Unknown { note: format!("what process {pid} does cannot be seen: {reason}") }
+        });
+        // The number was its own throughout if it lives now.
+        (!self.has_ended()).then_some(activity)
     }
 
     /// Returns its resident memory, in bytes, if this process may read it.

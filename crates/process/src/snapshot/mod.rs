@@ -16,6 +16,7 @@ use crate::clock;
 use crate::os::fork::PerProcess;
 use crate::os::worker_process::WorkerProcess;
 use procpool_stacks::Snapshot;
+use rustix::process::Pid;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, oneshot};
@@ -36,6 +37,11 @@ pub enum Threads {
     First,
     /// All of them, at most [`MOST_THREADS`]. They are stopped together.
     All,
+}
+
+/// Returns the most likely reason for which the system does not show a process, with the way out.
+pub(crate) fn reason(process: Pid, is_child: bool) -> String {
+    forbidden::reason(&proc::facts(process, is_child))
 }
 
 static PLACES: PerProcess<Semaphore> = PerProcess::new();

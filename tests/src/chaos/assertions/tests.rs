@@ -1,5 +1,7 @@
 //! Each assertion seen to fail: a good run, and one thing in it that is not.
 
+mod watching;
+
 use super::*;
 use crate::chaos::books::Books;
 use crate::chaos::distribution::{Distribution, Spread};
@@ -44,6 +46,8 @@ fn good() -> Evidence {
         streams: Ok(Streams { jobs: 2, ok: 1, chunks: 3, ..Streams::default() }),
         events: Events { jobs: 2, events: 6, cuts: 1, wrong: Oddities::default() },
         visits: visits(),
+        views: watching::views(),
+        scrapes: watching::scrapes(),
         whole_budget: Ok(Duration::ZERO),
         lost_lines: 0,
         complaints: Oddities::default(),
@@ -154,9 +158,11 @@ fn a_wrong_answer_and_a_strange_outcome_are_found() {
 #[test]
 fn ledgers_that_differ_are_found() {
     let ledgers = ["the server's ledger is the clients'"];
-    assert_eq!(failing(|it| it.quiet.pools[1] = pool("again", "shiny")), ledgers, "an unknown outcome");
+    // The scraped totals differ from such a status, too.
+    let both = [ledgers[0], "scraped totals are those of the ledger"];
+    assert_eq!(failing(|it| it.quiet.pools[1] = pool("again", "shiny")), both, "an unknown outcome");
     assert_eq!(failing(|it| it.books.ledger.books[2].sent = 9), ledgers, "a client that lost count");
-    assert_eq!(failing(|it| it.quiet.pools[1] = pool("again", "refused")), ledgers, "accepted, then refused");
+    assert_eq!(failing(|it| it.quiet.pools[1] = pool("again", "refused")), both, "accepted, then refused");
     let told_otherwise = |it: &mut Evidence| {
         let answered = &mut it.books.ledger.books[0].answered;
         answered.clear();
@@ -181,7 +187,8 @@ fn ids_that_are_repeated_or_nobodys_are_found() {
 #[test]
 fn a_crash_without_a_death_is_found() {
     let crash = |it: &mut Evidence| it.quiet.pools[0] = pool(PLANS[0].name, "crashed");
-    assert_eq!(failing(crash), ["crashed jobs are no more than deaths"]);
+    let also = "scraped totals are those of the ledger";
+    assert_eq!(failing(crash), ["crashed jobs are no more than deaths", also]);
 }
 
 #[test]

@@ -24,6 +24,8 @@ struct State {
     /// Number of chunks that wait.
     chunks: usize,
     progress: Option<Progress>,
+    /// The progress of this attempt that came last, whether the reader has it or not.
+    last_progress: Option<Progress>,
     /// Chunks that were taken and for which no new credit was granted yet.
     taken: u32,
     /// Nobody reads any longer: chunks are dropped, and credit is still granted.
@@ -97,14 +99,19 @@ impl Events {
     /// Takes progress from the session.
     pub(crate) fn progress(&self, progress: Progress) {
         let mut state = self.lock();
-        state.progress = Some(progress);
+        (state.progress, state.last_progress) = (Some(progress), Some(progress));
         wake(state);
+    }
+
+    /// Returns the progress that came last in this attempt.
+    pub(crate) fn last_progress(&self) -> Option<Progress> {
+        self.lock().last_progress
     }
 
     /// Begins another attempt, with all of its credit. Returns whether [`stir`](Self::stir) has to follow.
     pub(crate) fn begin(&self, attempt: u32, worker: &str) -> bool {
         let mut state = self.lock();
-        state.taken = 0;
+        (state.taken, state.last_progress) = (0, None);
         if self.watched_as.is_some() {
             state.is_at(Place::Worker(attempt, worker.into()));
         }

@@ -107,7 +107,9 @@ impl Model {
     pub(super) fn take(&mut self, event: &Event) -> Result<(), serde_json::Error> {
         match event.name.as_str() {
             "snapshot" | "tick" => self.picture(serde_json::from_str(&event.data)?, event.name == "snapshot"),
-            "death" | "mark" => self.happened(&serde_json::from_str(&event.data)?, event.name == "death"),
+            "death" | "deaths" | "mark" => {
+                self.happened(&serde_json::from_str(&event.data)?, event.name != "mark");
+            }
             "bye" => self.is_over = true,
             _ => {}
         }
@@ -129,8 +131,13 @@ impl Model {
     fn happened(&mut self, data: &Value, is_death: bool) {
         let text = |name: &str| data[name].as_str().unwrap_or_default();
         let told = if is_death {
-            self.deaths += 1;
-            format!("{} died", text("worker"))
+            // A storm of deaths is one event.
+            let number = data["n"].as_u64();
+            self.deaths = self.deaths.saturating_add(number.unwrap_or(1));
+            match number {
+                Some(number) => format!("{}: {number} workers died", text("pool")),
+                None => format!("{} died", text("worker")),
+            }
         } else {
             match data["generation"].as_u64() {
                 Some(generation) => format!("{}: generation {generation}", text("pool")),
@@ -288,6 +295,7 @@ mod tests {
             ("death", r#"{"t":5,"pool":"fib","slot":1,"worker":"fib-7\u001b[2J"}"#),
             ("mark", r#"{"t":6,"pool":"fib","what":"breaker_opened"}"#),
             ("mark", r#"{"t":7,"pool":"fib","what":"generation","generation":3}"#),
+            ("deaths", r#"{"t":8,"pool":"fib","n":40,"slots":[1],"group":"a"}"#),
             ("later", "no JSON"),
         ]);
         let told: Vec<_> = model.happened.iter().map(|it| (it.at, it.is_death, &*it.text)).collect();
@@ -295,12 +303,13 @@ mod tests {
             (5, true, r"fib-7\u{1b}[2J died"),
             (6, false, "fib: breaker opened"),
             (7, false, "fib: generation 3"),
+            (8, true, "fib: 40 workers died"),
         ];
         assert_eq!(told, expected);
         for _ in 0..1000 {
             model.take(&event("death", "{}")).unwrap();
         }
-        assert_eq!((model.happened.len(), model.deaths), (MAX_HAPPENED, 1001));
+        assert_eq!((model.happened.len(), model.deaths), (MAX_HAPPENED, 1041));
         assert!(model.take(&event("tick", "{}")).is_err());
         model.take(&event("bye", "")).unwrap();
         assert!(model.is_over);
