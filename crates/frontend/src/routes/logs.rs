@@ -1,22 +1,22 @@
 //! The last lines that a living worker wrote, at once or as it writes them.
 
 use super::json;
-use crate::access::Principal;
+use crate::access::{Pass, Principal};
 use crate::app::Shared;
 use crate::kind::Kind;
 use crate::log_stream::{self, LineView};
 use crate::params::{NoParameters, WorkerName};
 use crate::problem::Problem;
+use crate::sse;
 use axum::extract::State;
 use axum::response::Response;
-use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::header::ACCEPT;
+use http::{HeaderMap, HeaderName, StatusCode};
 use procpool_protocol::engine::{Death, DeathQuery};
 use serde::Serialize;
 use std::sync::Arc;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 const EVENTS: &str = "text/event-stream";
 
 /// Maximum number of workers that a problem names.
@@ -36,6 +36,7 @@ pub(super) async fn show(
     _: NoParameters,
     State(shared): State<Arc<Shared>>,
     principal: Principal,
+    pass: Pass,
     WorkerName(worker): WorkerName,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -49,12 +50,7 @@ pub(super) async fn show(
     // An id of another worker, or no number: the client begins anew.
     let seen = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok()?.trim().parse().ok()).unwrap_or(0);
     let permit = shared.event_streams.enter(shared.app.config.max_event_streams)?;
-    let mut response = Response::new(log_stream::body(shared, worker, found.output, seen, permit));
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(EVENTS));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
-    headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
-    Ok(response)
+    Ok(sse::response(log_stream::events(shared, worker, found.output, seen, permit), pass))
 }
 
 fn wants_events(headers: &HeaderMap) -> bool {
@@ -88,18 +84,22 @@ fn dead(worker: &str, death: &Death) -> Problem {
         .with("death", &place)
 }
 
-fn unknown(shared: &Shared, principal: &Principal, worker: &str) -> Problem {
+/// Returns the names of workers that the client may see. The workers of a pool are copied only if those before it are fewer
+/// than `most`.
+pub(super) fn known_workers(shared: &Shared, principal: &Principal, most: usize) -> Vec<String> {
     let admin = &shared.app.admin;
     let pools = admin.pools().into_iter().filter(|pool| principal.may_use(&pool.name));
-    let mut known: Vec<String> =
-        pools.flat_map(|pool| admin.workers(&pool.name).unwrap_or_default()).map(|it| it.id).collect();
-    let more = known.len().saturating_sub(NAMES);
-    known.truncate(NAMES);
+    let workers = pools.flat_map(|pool| admin.workers(&pool.name).unwrap_or_default());
+    workers.map(|worker| worker.id).take(most).collect()
+}
+
+fn unknown(shared: &Shared, principal: &Principal, worker: &str) -> Problem {
+    let known = known_workers(shared, principal, NAMES);
     let worker: String = worker.chars().take(100).collect();
-    let list = match (known.is_empty(), more) {
-        (true, _) => "no worker is alive".to_owned(),
-        (false, 0) => format!("there are: {}", known.join(", ")),
-        (false, more) => format!("there are: {} and {more} more", known.join(", ")),
+    let list = match known.len() {
+        0 => "no worker is alive".to_owned(),
+        NAMES => format!("there are others, such as: {}", known.join(", ")),
+        _ => format!("there are: {}", known.join(", ")),
     };
     let detail = format!("failed to find the worker `{worker}`: it has ended, or never was; {list}");
     Problem::new(Kind::UnknownWorker, StatusCode::NOT_FOUND, detail)
