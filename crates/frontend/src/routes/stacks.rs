@@ -1,5 +1,6 @@
 //! Looks into a worker: what it does, its stack now, and a profile of some seconds.
 
+use super::logs::known_workers;
 use super::{json, with_type};
 use crate::access::Principal;
 use crate::app::Shared;
@@ -72,11 +73,7 @@ pub(super) async fn profile(
 ) -> Result<Response, Problem> {
     let parameters = Parameters::of(&uri, &["seconds", "format"])?;
     let format = Format::named(parameters.text("format"))?;
-    let seconds = parameters.number("seconds")?.unwrap_or(SECONDS);
-    if !(1..=LONGEST_PROFILE.as_secs()).contains(&seconds) {
-        let needed = format!("a whole number from 1 to {} is needed", LONGEST_PROFILE.as_secs());
-        return Err(parameters.bad("seconds", &needed));
-    }
+    let seconds = parameters.number("seconds", 1..=LONGEST_PROFILE.as_secs())?.unwrap_or(SECONDS);
     may_look(&shared, &principal, &worker)?;
     let profile = tokio::select! {
         profile = shared.app.admin.profile(&worker, Duration::from_secs(seconds)) => profile,
@@ -114,7 +111,7 @@ fn why(shared: &Shared, principal: &Principal, error: &InspectionError) -> Probl
     match error {
         InspectionError::Unknown { worker, .. } => {
             let (failed, worker) = detail(worker);
-            let known = workers(shared, principal);
+            let known = known_workers(shared, principal, MOST_NAMES);
             let list =
                 if known.is_empty() { String::new() } else { format!("; there are: {}", known.join(", ")) };
             let detail = format!("{failed}: there is none of that name{list}");
@@ -131,11 +128,4 @@ fn why(shared: &Shared, principal: &Principal, error: &InspectionError) -> Probl
         }
         other => Problem::new(Kind::StackUnavailable, StatusCode::SERVICE_UNAVAILABLE, other.to_string()),
     }
-}
-
-fn workers(shared: &Shared, principal: &Principal) -> Vec<String> {
-    let admin = &shared.app.admin;
-    let pools = admin.pools().into_iter().filter(|pool| principal.may_use(&pool.name));
-    let workers = pools.flat_map(|pool| admin.workers(&pool.name).unwrap_or_default());
-    workers.map(|worker| worker.id).take(MOST_NAMES).collect()
 }
