@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn descriptors_are_counted_by_size_as_by_list() {
-        // Other tests of this process open and close some meanwhile, so many are held to tell them apart.
+        // Other tests of this process open and close some meanwhile, hence the large number of held ones.
         let _held: Vec<_> = (0..200).map(|_| fs::File::open("/dev/null").unwrap()).collect();
         let (by_size, by_list) = (open_fds().unwrap(), listed_fds().unwrap());
         assert!(by_size > 200 && by_list > 200 && by_size.abs_diff(by_list) < 200, "{by_size} {by_list}");

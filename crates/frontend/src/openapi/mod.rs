@@ -31,10 +31,12 @@ pub(crate) struct Document {
     pub(crate) etag: HeaderValue,
 }
 
+type Held = VecDeque<(Contents, Arc<Document>)>;
+
 /// The documents of the last schemas, the most recently used one last.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Documents {
-    held: Arc<Mutex<VecDeque<(Contents, Arc<Document>)>>>,
+    held: Arc<Mutex<Held>>,
     /// Held while a document is built: the others who wait for it find it afterwards.
     building: Arc<tokio::sync::Mutex<()>>,
 }
