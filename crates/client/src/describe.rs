@@ -1,6 +1,7 @@
 //! One object of an answer as lines, in the order of the server: `name: value`, and what is inside an object indented.
 
-use procpool_protocol::printable::{printable, printable_json};
+use crate::stacks::Stack;
+use procpool_protocol::printable::{printable, printable_json, printable_lines};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::fmt::{self, Write};
@@ -23,6 +24,9 @@ fn describe(text: &mut String, Members(members): &Members, indent: &str) {
     let is_nested = !indent.is_empty();
     for (name, value) in members {
         let name = printable(name);
+        if name == "stack" && describe_stack(text, value.get(), indent) {
+            continue;
+        }
         // Writing to a `String` does not fail.
         let _ = match (value.get(), serde_json::from_str::<Members>(value.get())) {
             // A count of nothing says nothing.
@@ -40,6 +44,20 @@ fn describe(text: &mut String, Members(members): &Members, indent: &str) {
             (value, _) => writeln!(text, "{indent}{name}: {}", plain(value)),
         };
     }
+}
+
+/// Adds a stack as `procpool worker stack` shows it. Returns whether it is one.
+fn describe_stack(text: &mut String, json: &str, indent: &str) -> bool {
+    let Ok(stack) = serde_json::from_str::<Stack>(json) else { return false };
+    if stack.threads.is_empty() && stack.note.is_none() {
+        return false;
+    }
+    // Writing to a `String` does not fail.
+    let _ = writeln!(text, "{indent}stack:");
+    for line in printable_lines(&stack.text()).lines() {
+        let _ = writeln!(text, "{indent}  {line}");
+    }
+    true
 }
 
 /// Returns a value as text: a string without its quotes, the rest as JSON.
@@ -77,6 +95,14 @@ impl<'de> Deserialize<'de> for Members {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stack_has_a_line_for_each_call() {
+        let json = br#"{"id":1,"stack":{"threads":[{"id":7,"name":"fib","frames":[
+            {"function":"spin","file":"a.rs","line":3,"offset":1},{"module":"fib","offset":16}]}],"note":"cut"}}"#;
+        let lines = "id: 1\nstack:\n  thread 7 fib\n     0  spin at a.rs:3\n     1  fib+0x10\n  note: cut\n";
+        assert_eq!(object(json), lines);
+    }
 
     #[test]
     fn members_are_lines_in_their_order_and_zeros_inside_are_left_out() {

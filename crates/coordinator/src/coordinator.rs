@@ -164,7 +164,7 @@ impl Coordinator {
     }
 
     /// Returns the pool that has, or had, the worker of this name.
-    fn pool_of_worker(&self, worker: &str) -> Option<RawPool> {
+    fn raw_of_worker(&self, worker: &str) -> Option<RawPool> {
         let pools: Vec<_> = self.pools.leaving().chain(self.pools.all()).collect();
         let has = |pool: &&RawPool| pool.switch_of(worker).is_ok();
         let had = |pool: &&RawPool| !matches!(pool.switch_of(worker), Err(InspectionError::Unknown { .. }));
@@ -278,20 +278,24 @@ impl Admin for Coordinator {
         Some(pool.name().to_owned())
     }
 
+    fn pool_of_worker(&self, worker: &str) -> Option<String> {
+        self.raw_of_worker(worker).map(|pool| pool.name().to_owned())
+    }
+
     fn worker(&self, worker: &str) -> BoxFuture<'_, Result<WorkerDetail, InspectionError>> {
-        let (pool, worker) = (self.pool_of_worker(worker), worker.to_owned());
+        let (pool, worker) = (self.raw_of_worker(worker), worker.to_owned());
         Box::pin(async move { pool.ok_or_else(|| InspectionError::unknown(&worker))?.detail(&worker).await })
     }
 
     fn stack(&self, worker: &str, all_threads: bool) -> BoxFuture<'_, Result<Stack, InspectionError>> {
-        let (pool, worker) = (self.pool_of_worker(worker), worker.to_owned());
+        let (pool, worker) = (self.raw_of_worker(worker), worker.to_owned());
         Box::pin(async move {
             pool.ok_or_else(|| InspectionError::unknown(&worker))?.stack(&worker, all_threads).await
         })
     }
 
     fn profile(&self, worker: &str, time: Duration) -> BoxFuture<'_, Result<Profile, InspectionError>> {
-        let (pool, worker) = (self.pool_of_worker(worker), worker.to_owned());
+        let (pool, worker) = (self.raw_of_worker(worker), worker.to_owned());
         Box::pin(async move {
             pool.ok_or_else(|| InspectionError::unknown(&worker))?.profile(&worker, time).await
         })

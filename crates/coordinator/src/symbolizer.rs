@@ -4,6 +4,7 @@
 use crate::pool::{NamesCalls, Pool, PoolError};
 use procpool_process::Executable;
 use procpool_protocol::engine::BoxFuture;
+use procpool_protocol::printable::is_unprintable;
 use procpool_protocol::stack::{MOST_FRAMES, Stack, StackFrame};
 use procpool_protocol::symbols::{MOST_CALLS, MOST_INLINED, MOST_NAME, Name, Names, Request, Symbolize};
 use procpool_stacks::{Call, Unwound};
@@ -175,8 +176,8 @@ fn frames_of(bare: &StackFrame, names: Vec<Name>) -> Vec<StackFrame> {
 
 /// Makes a name safe for a terminal. It comes from a worker's file, by way of a process that read it.
 fn clean(name: String) -> String {
-    let is_fine = name.len() <= MOST_NAME && !name.chars().any(char::is_control);
-    if is_fine { name } else { name.chars().filter(|it| !it.is_control()).take(MOST_NAME).collect() }
+    let is_fine = name.len() <= MOST_NAME && !name.chars().any(is_unprintable);
+    if is_fine { name } else { name.chars().filter(|&it| !is_unprintable(it)).take(MOST_NAME).collect() }
 }
 
 fn unnamed(unwound: &Unwound, why: &impl Display) -> Stack {
@@ -187,7 +188,7 @@ fn unnamed(unwound: &Unwound, why: &impl Display) -> Stack {
 
 fn add(stack: &mut Stack, more: &str) {
     let note = stack.note.take().map_or_else(|| more.to_owned(), |note| format!("{note}; {more}"));
-    stack.note = Some(note.chars().filter(|it| !it.is_control()).take(MOST_NOTE).collect());
+    stack.note = Some(note.chars().filter(|&it| !is_unprintable(it)).take(MOST_NOTE).collect());
 }
 
 #[cfg(test)]

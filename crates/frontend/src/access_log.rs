@@ -1,4 +1,4 @@
-//! The access log: a line for each answered request, with sizes and names only, since bodies, headers and queries are the
+//! The access log: a line for each request, answered or given up, with sizes and names only, since bodies, headers and queries are the
 //! user's data. Probes have none.
 
 use crate::answer::JOB_ID;
@@ -33,13 +33,14 @@ impl AccessLine {
         }
     }
 
-    /// Logs the answer, whose head is there after this time.
+    /// Logs the answer, whose head is there after this time. A 499 was sent to nobody.
     pub(crate) fn log(self, route: &'static str, response: &Response, took: Duration) {
         let Self { method, path, version, peer, bytes_in, trace } = self;
         let peer = peer.map_or_else(|| "the orders socket".to_owned(), |peer| format!("{peer:?}"));
         let bytes_out = response.body().size_hint().exact();
         let job = response.headers().get(JOB_ID).and_then(|job| job.to_str().ok());
         let trace_id = trace.as_deref().map(TraceContext::trace_id);
+        let what = if response.status() == 499 { "the client left" } else { "answered" };
         tracing::info!(
             target: "procpool::access",
             %method,
@@ -53,7 +54,7 @@ impl AccessLine {
             peer,
             job,
             trace_id,
-            "answered"
+            "{what}"
         );
     }
 }

@@ -10,23 +10,26 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::OnceLock;
 
 pub(crate) const SCRIPT: &str = "text/javascript; charset=utf-8";
 pub(crate) const STYLE: &str = "text/css; charset=utf-8";
 
 /// A file of a page.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct File {
     name: &'static str,
     content_type: &'static str,
     bytes: &'static [u8],
     /// Every browser takes such a file. A client that does not is served no worse than by a refusal.
     is_compressed: bool,
+    /// Computed once: hashing the largest one takes a millisecond.
+    tag: OnceLock<HeaderValue>,
 }
 
 impl File {
     pub(crate) const fn new(name: &'static str, content_type: &'static str, bytes: &'static [u8]) -> Self {
-        Self { name, content_type, bytes, is_compressed: false }
+        Self { name, content_type, bytes, is_compressed: false, tag: OnceLock::new() }
     }
 
     /// Returns a file whose bytes are compressed by gzip.
@@ -35,7 +38,7 @@ impl File {
         content_type: &'static str,
         bytes: &'static [u8],
     ) -> Self {
-        Self { name, content_type, bytes, is_compressed: true }
+        Self { name, content_type, bytes, is_compressed: true, tag: OnceLock::new() }
     }
 
     pub(crate) fn name(&self) -> &'static str {
@@ -59,11 +62,13 @@ impl File {
         response
     }
 
-    /// Returns the tag of its bytes, which takes a fraction of a millisecond.
     fn tag(&self) -> HeaderValue {
-        let mut hasher = DefaultHasher::new();
-        self.bytes.hash(&mut hasher);
-        crate::answer::ascii(format!("\"{:016x}\"", hasher.finish()))
+        let tag = self.tag.get_or_init(|| {
+            let mut hasher = DefaultHasher::new();
+            self.bytes.hash(&mut hasher);
+            crate::answer::ascii(format!("\"{:016x}\"", hasher.finish()))
+        });
+        tag.clone()
     }
 }
 

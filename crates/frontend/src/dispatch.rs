@@ -8,7 +8,7 @@ use crate::answer::{JOB_ID, SERVER_TIMING};
 use crate::budget::{Budget, Share};
 use crate::kind::Kind;
 use crate::life::Sending;
-use crate::metrics::Traffic;
+use crate::metrics::{self, Traffic};
 use crate::paced::{self, Paced};
 use crate::problem::{ANSWERS_FULL, Problem, overloaded};
 use crate::room::Place;
@@ -59,9 +59,9 @@ impl Dispatcher {
         let version = request.version();
         let line = RequestLine::of(&request);
         let trace = trace::of(request.headers());
-        let counted = self.traffic.begin(request.method(), request.uri().path());
         let access =
             (self.traffic.logs && !is_probe(&request)).then(|| AccessLine::of(&request, trace.as_ref()));
+        let counted = Counted::of(self.traffic.clone(), &request, access);
 
         let mut response = if is_probe(&request) || self.place.admit().await {
             let request = request.map(Body::new);
@@ -80,10 +80,7 @@ impl Dispatcher {
         // A live answer may end before its request does, such as when the server drains.
         let leaves_unread = has_body && (!response.status().is_success() || sending != Sending::Whole);
         exchange.answered(share, leaves_unread, sending);
-        let took = self.traffic.end(&counted, response.status());
-        if let Some(access) = access {
-            access.log(self.traffic.route(&counted), &response, took);
-        }
+        counted.answered(&response);
         line.log(&response);
         Ok(response.map(|body| Paced::new(body, version, exchange)))
     }
@@ -144,6 +141,44 @@ fn panicked() -> Problem {
     tracing::error!("a request handler panicked; the panic's message is on standard error");
     let detail = "failed to answer the request because of a bug in the server; see its log";
     Problem::new(Kind::Internal, StatusCode::INTERNAL_SERVER_ERROR, detail).may_have_run(true)
+}
+
+/// A request that is counted and logged once: with its answer, or as 499 if it is dropped before, since its client left.
+struct Counted {
+    traffic: Arc<Traffic>,
+    request: metrics::Request,
+    access: Option<AccessLine>,
+    is_answered: bool,
+}
+
+impl Counted {
+    fn of(traffic: Arc<Traffic>, request: &Request<Incoming>, access: Option<AccessLine>) -> Self {
+        let request = traffic.begin(request.method(), request.uri().path());
+        Self { traffic, request, access, is_answered: false }
+    }
+
+    fn answered(mut self, response: &Response) {
+        self.is_answered = true;
+        self.count(response);
+    }
+
+    fn count(&mut self, response: &Response) {
+        let took = self.traffic.end(&self.request, response.status());
+        if let Some(access) = self.access.take() {
+            access.log(self.traffic.route(&self.request), response, took);
+        }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        if self.is_answered {
+            return;
+        }
+        let mut nothing = Response::new(Body::empty());
+        *nothing.status_mut() = StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST);
+        self.count(&nothing);
+    }
 }
 
 /// The fields that are logged of a request; collected only if the log line is written.

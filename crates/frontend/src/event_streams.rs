@@ -7,13 +7,11 @@ use crate::job_view::JobView;
 use crate::kind::Kind;
 use crate::problem::Problem;
 use crate::sse;
-use axum::body::Body;
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{Stream, stream};
 use http::StatusCode;
 use procpool_protocol::JobId;
 use procpool_registry::{Entry, Resumed};
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -21,9 +19,6 @@ use tokio::time::sleep;
 
 /// Time between two comments, below the half minute after which proxies give up.
 pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(15);
-
-/// Time after which a client reconnects, in milliseconds.
-pub(crate) const RETRY: u64 = 2000;
 
 /// Time after which a client that found no room may try again.
 const LATER: Duration = Duration::from_secs(5);
@@ -64,14 +59,14 @@ impl EventStreams {
 }
 
 /// Returns the events of a job after the one with number `seen`, and all that follow.
-pub(crate) fn body(shared: Arc<Shared>, job: JobId, seen: u64, permit: OwnedSemaphorePermit) -> Body {
+pub(crate) fn events(
+    shared: Arc<Shared>,
+    job: JobId,
+    seen: u64,
+    permit: OwnedSemaphorePermit,
+) -> impl Stream<Item = Bytes> {
     let watcher = Watcher { shared, job, seen, is_over: false, _permit: permit };
-    let begins = stream::once(async { Ok::<_, Infallible>(sse::retry(RETRY)) });
-    let follows = stream::unfold(watcher, |mut watcher| async move {
-        let next = watcher.next().await?;
-        Some((Ok(next), watcher))
-    });
-    Body::from_stream(stream::StreamExt::chain(begins, follows))
+    stream::unfold(watcher, |mut watcher| async move { Some((watcher.next().await?, watcher)) })
 }
 
 struct Watcher {

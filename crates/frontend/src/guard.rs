@@ -16,9 +16,9 @@ use std::sync::Arc;
 /// misses its answer kills the server. `/readyz` tells what pools there are.
 pub(crate) const OPEN: &str = "/livez";
 
-/// The page that shows the pools. A link on another site may lead to it: it tells nothing, and what it asks for, it asks
-/// for itself.
-pub(crate) const PAGE: &str = "/dashboard";
+/// The pages that show the pools and describe the routes. A link on another site may lead to them: they tell nothing, and what
+/// they ask for, they ask for themselves.
+pub(crate) const PAGES: [&str; 2] = ["/dashboard", "/docs"];
 
 /// Refuses foreign requests, as the middleware of all routes.
 pub(crate) async fn refuse_foreign(
@@ -34,8 +34,9 @@ pub(crate) async fn refuse_foreign(
         Err(problem) => return malformed(problem, request.version()),
     };
     // No page reaches the orders socket, under whatever name it is asked.
-    let is_open =
-        [OPEN, PAGE].contains(&request.uri().path()) || request.extensions().get::<Operator>().is_some();
+    let is_open = request.uri().path() == OPEN
+        || PAGES.contains(&request.uri().path())
+        || request.extensions().get::<Operator>().is_some();
     match shared.origin.check(host.as_ref(), request.headers()) {
         Err(problem) if !is_open => problem.into_response(),
         _ => next.run(request).await,

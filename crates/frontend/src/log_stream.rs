@@ -3,17 +3,15 @@
 
 use crate::app::Shared;
 use crate::death_view::Date;
-use crate::event_streams::{KEEP_ALIVE, RETRY};
+use crate::event_streams::KEEP_ALIVE;
 use crate::routes::death_of;
 use crate::sse;
-use axum::body::Body;
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{Stream, stream};
 use procpool_protocol::JobId;
 use procpool_protocol::engine::{OutputLine, OutputPage, WorkerOutput};
 use serde::Serialize;
 use serde_json::json;
-use std::convert::Infallible;
 use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::sleep;
@@ -36,20 +34,15 @@ impl<'a> From<&'a OutputLine> for LineView<'a> {
 }
 
 /// Returns the lines of a worker after number `seen`, and all that follow.
-pub(crate) fn body(
+pub(crate) fn events(
     shared: Arc<Shared>,
     worker: String,
     output: Arc<dyn WorkerOutput>,
     seen: u64,
     permit: OwnedSemaphorePermit,
-) -> Body {
+) -> impl Stream<Item = Bytes> {
     let follower = Follower { shared, worker, output, seen, is_over: false, _permit: permit };
-    let begins = stream::once(async { Ok::<_, Infallible>(sse::retry(RETRY)) });
-    let follows = stream::unfold(follower, |mut follower| async move {
-        let next = follower.next().await?;
-        Some((Ok(next), follower))
-    });
-    Body::from_stream(stream::StreamExt::chain(begins, follows))
+    stream::unfold(follower, |mut follower| async move { Some((follower.next().await?, follower)) })
 }
 
 struct Follower {
@@ -69,8 +62,9 @@ impl Follower {
         }
         loop {
             let page = self.output.read(self.seen);
-            if let Some(last) = page.lines.last() {
-                self.seen = last.number;
+            // A client may come with the number of another worker's line.
+            self.seen = page.seen;
+            if !page.lines.is_empty() || page.missed > 0 {
                 return Some(written(&page));
             }
             if page.is_over {

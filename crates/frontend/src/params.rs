@@ -11,6 +11,7 @@ use procpool_protocol::JobId;
 use procpool_protocol::engine::{
     ClientName, JobLimits, Priority, UnknownOrder, UnknownPriority, WorkerOrder,
 };
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// The parameters of [`Parameters::job_limits`].
@@ -61,11 +62,14 @@ impl Parameters {
         Some(value)
     }
 
-    /// Returns a whole number that is not negative.
-    pub(crate) fn number(&self, name: &str) -> Result<Option<u64>, Problem> {
+    /// Returns a whole number within a range.
+    pub(crate) fn number(&self, name: &str, range: RangeInclusive<u64>) -> Result<Option<u64>, Problem> {
         let parse = |text: &str| {
-            text.parse().map_err(|_| {
-                let reason = format!("a whole number from 0 to {} is needed", u64::MAX);
+            text.parse().ok().filter(|number| range.contains(number)).ok_or_else(|| {
+                let reason = match (range.start(), range.end()) {
+                    (least, &u64::MAX) => format!("a whole number from {least} on is needed"),
+                    (least, most) => format!("a whole number from {least} to {most} is needed"),
+                };
                 bad(name, reason)
             })
         };
@@ -295,7 +299,7 @@ mod tests {
     fn numbers_are_whole_and_not_negative() {
         let number = |query: &str| {
             let parameters = Parameters::of(&format!("/{query}").parse().unwrap(), &["n"]).unwrap();
-            parameters.number("n").ok()
+            parameters.number("n", 0..=u64::MAX).ok()
         };
         assert_eq!(number("?n=18446744073709551615"), Some(Some(u64::MAX)));
         assert_eq!(number(""), Some(None));

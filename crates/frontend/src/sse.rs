@@ -1,17 +1,28 @@
-//! Writes server-sent events (the `text/event-stream` of HTML). Does not: know what they say.
+//! Writes server-sent events (the `text/event-stream` of HTML), as long as their reader may read them. Does not: know what
+//! they say.
 
+use crate::access::Pass;
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
+use futures_util::{Stream, StreamExt, stream};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue};
+use std::convert::Infallible;
 use std::fmt::Write;
+use std::future::ready;
 
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-/// Returns the answer that has these events as its body, which nobody on the way may hold back.
-pub(crate) fn response(events: Body) -> Response {
-    let mut response = Response::new(events);
+/// Time after which a client reconnects, in milliseconds.
+const RETRY: u64 = 2000;
+
+/// Returns the answer that has these events as its body, which nobody on the way may hold back. It ends instead of the first
+/// event that comes when `pass` no longer counts; a silent stream has comments.
+pub(crate) fn response(events: impl Stream<Item = Bytes> + Send + 'static, pass: Pass) -> Response {
+    let events = stream::once(ready(retry(RETRY))).chain(events);
+    let events = events.take_while(move |_| ready(pass.is_valid())).map(Ok::<_, Infallible>);
+    let mut response = Response::new(Body::from_stream(events));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
@@ -36,7 +47,7 @@ pub(crate) fn event(name: &str, id: Option<u64>, data: &str) -> Bytes {
 }
 
 /// Returns the line that tells a client after how many milliseconds to reconnect.
-pub(crate) fn retry(millis: u64) -> Bytes {
+fn retry(millis: u64) -> Bytes {
     format!("retry: {millis}\n\n").into()
 }
 

@@ -245,6 +245,15 @@ pub trait Admin: Send + Sync + 'static {
         None
     }
 
+    /// Returns the name of the pool that has the worker of this name, or had it. A pool that is being removed counts,
+    /// too. The default looks through the workers of all pools.
+    fn pool_of_worker(&self, worker: &str) -> Option<String> {
+        let has = |pool: &PoolStatus| {
+            self.workers(&pool.name).is_some_and(|all| all.iter().any(|it| it.id == worker))
+        };
+        self.pools().into_iter().find(has).map(|pool| pool.name)
+    }
+
     /// Returns the worker of this name with what its process does and how far its job is. The system is asked on a thread
     /// that nobody waits on. The default knows no worker.
     fn worker(&self, worker: &str) -> BoxFuture<'_, Result<WorkerDetail, InspectionError>> {

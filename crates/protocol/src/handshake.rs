@@ -5,7 +5,7 @@
 
 use crate::arena::TakesArenas;
 use crate::encodings::Encodings;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// One of a worker's two connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -130,6 +130,11 @@ pub struct Refused {
     pub detail: String,
 }
 
+/// Reads a member that is there, whatever it is.
+fn present<'de, D: Deserializer<'de>>(member: D) -> Result<Option<serde_json::Value>, D::Error> {
+    serde_json::Value::deserialize(member).map(Some)
+}
+
 /// A worker's description, which `--describe` prints and a `Description` frame contains.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Description {
@@ -140,11 +145,11 @@ pub struct Description {
     /// Hash of the schemas, as in [`Hello`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema_hash: Option<String>,
-    /// JSON Schema of the input, if the job has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// JSON Schema of the input, if the job has one. `null` is none, and yet `Some`: somebody meant it to be one.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub input: Option<serde_json::Value>,
     /// JSON Schema of the output, if the job has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub output: Option<serde_json::Value>,
     /// The modes that the worker supports.
     pub modes: Vec<Mode>,

@@ -1,5 +1,6 @@
 //! Stacks: what the threads of a worker did at one moment, as a caller and an operator read it.
 
+use crate::printable::is_unprintable;
 use serde::Serialize;
 use std::fmt;
 
@@ -62,9 +63,9 @@ pub struct ThreadStack {
 }
 
 impl ThreadStack {
-    /// Returns a stack of these calls.
+    /// Returns a stack of these calls. The name, which a worker chose, loses characters that do not show as themselves.
     pub fn new(id: u32, name: impl Into<String>, frames: Vec<StackFrame>) -> Self {
-        Self { id, name: name.into(), frames, truncated: false }
+        Self { id, name: shown(name.into()), frames, truncated: false }
     }
 }
 
@@ -92,10 +93,18 @@ pub struct StackFrame {
 }
 
 impl StackFrame {
-    /// Returns a call at this position of a module, without names.
+    /// Returns a call at this position of a module, without names. The module's name, which a worker chose, loses characters
+    /// that do not show as themselves.
     pub fn new(module: Option<String>, offset: u64) -> Self {
-        Self { module, offset, ..Self::default() }
+        Self { module: module.map(shown), offset, ..Self::default() }
     }
+}
+
+fn shown(mut name: String) -> String {
+    if name.chars().any(is_unprintable) {
+        name.retain(|c| !is_unprintable(c));
+    }
+    name
 }
 
 impl fmt::Display for StackFrame {
@@ -116,6 +125,13 @@ impl fmt::Display for StackFrame {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_show_as_they_are() {
+        let frame = StackFrame::new(Some("li\u{1b}[2Jb\u{202e}c\u{200b}.so".into()), 1);
+        assert_eq!(frame.module.as_deref(), Some("li[2Jbc.so"));
+        assert_eq!(ThreadStack::new(1, "fi\u{202e}b", Vec::new()).name, "fib");
+    }
 
     #[test]
     fn a_call_is_told_by_the_best_name_that_there_is() {

@@ -66,12 +66,14 @@ pub struct OutputPage {
     pub missed: u64,
     /// Whether no line follows these: the worker is dead.
     pub is_over: bool,
+    /// The number from which the next page goes on: of the last line that was written, held or not.
+    pub seen: u64,
 }
 
 impl OutputPage {
-    /// Returns the page of these lines.
-    pub fn new(lines: Vec<Arc<OutputLine>>, missed: u64, is_over: bool) -> Self {
-        Self { lines, missed, is_over }
+    /// Returns the page of these lines, after which number `seen` is the last one that was written.
+    pub fn new(lines: Vec<Arc<OutputLine>>, missed: u64, is_over: bool, seen: u64) -> Self {
+        Self { lines, missed, is_over, seen }
     }
 }
 
@@ -80,7 +82,8 @@ pub trait WorkerOutput: Send + Sync {
     /// Returns the lines after number `seen`. A number that no line has had yet counts as 0, which is before all lines.
     fn read(&self, seen: u64) -> OutputPage;
 
-    /// Completes once there is a line after number `seen`, or none will follow.
+    /// Completes once a line was written after number `seen`, or none will follow. Completes at once if no line has had
+    /// that number yet. [`read`](Self::read) then tells where to go on.
     fn changed(&self, seen: u64) -> BoxFuture<'_, ()>;
 }
 

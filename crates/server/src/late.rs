@@ -168,6 +168,10 @@ impl Admin for Late {
         self.get()?.order_worker(worker, order)
     }
 
+    fn pool_of_worker(&self, worker: &str) -> Option<String> {
+        Admin::pool_of_worker(self.get()?, worker)
+    }
+
     fn worker(&self, worker: &str) -> BoxFuture<'_, Result<WorkerDetail, InspectionError>> {
         match self.get() {
             Some(coordinator) => coordinator.worker(worker),

@@ -6,7 +6,7 @@
 use super::audit::{Order, path_of};
 use super::principal::Principal;
 use super::scope::{Scope, Scopes};
-use super::sessions::Login;
+use super::sessions::{Login, SessionId};
 use super::{Access, Tokens, unauthorized};
 use crate::app::Shared;
 use crate::handover::IDEMPOTENCY_KEY;
@@ -51,6 +51,9 @@ pub(crate) async fn authorize(
         }
     };
     head.extensions.insert(asker.principal.clone());
+    if let Some(session) = asker.session {
+        head.extensions.insert(session);
+    }
     if let Some(admission) = &admission {
         head.extensions.insert(admission.permit.clone());
     }
@@ -134,8 +137,8 @@ pub(super) async fn with_tokens(
             unauthorized::wrong()
         });
     }
-    if let Some(principal) = by_session(shared, head) {
-        return Ok(principal.into());
+    if let Some(asker) = by_session(shared, head) {
+        return Ok(asker);
     }
     if access == Access::Open {
         // The kernel is not asked for that.
@@ -148,7 +151,12 @@ pub(super) async fn with_tokens(
             unauthorized::uncertified()
         });
     }
-    let proof = local::by_kernel(shared, head).await.map_err(|_| unauthorized::missing())?;
+    let missing =
+        || match shared.sessions.lacks_only_origin(&head.method, &head.headers, shared.app.tls.is_some()) {
+            true => unauthorized::without_origin(),
+            false => unauthorized::missing(),
+        };
+    let proof = local::by_kernel(shared, head).await.map_err(|_| missing())?;
     Ok(Asker::proved(proof, Scopes::ALL))
 }
 
@@ -166,8 +174,8 @@ async fn by_proof(shared: &Shared, head: &Parts) -> Result<Asker, Response> {
     if let Some(asker) = by_orders_socket(head, Scopes::OPERATORS) {
         return Ok(asker);
     }
-    if let Some(principal) = by_session(shared, head) {
-        return Ok(principal.into());
+    if let Some(asker) = by_session(shared, head) {
+        return Ok(asker);
     }
     match local::prove(shared, head).await {
         Ok(proof) => Ok(Asker::proved(proof, Scopes::OPERATORS)),
@@ -180,12 +188,15 @@ async fn by_proof(shared: &Shared, head: &Parts) -> Result<Asker, Response> {
 }
 
 /// Returns who has begun the session of a request, if its token still counts.
-pub(super) fn by_session(shared: &Shared, head: &Parts) -> Option<Principal> {
-    match (shared.sessions.login(&head.method, &head.headers)?, &shared.app.tokens) {
+pub(super) fn by_session(shared: &Shared, head: &Parts) -> Option<Asker> {
+    let is_tls = shared.app.tls.is_some();
+    let (session, login) = shared.sessions.login(&head.method, &head.headers, is_tls)?;
+    let principal = match (login, &shared.app.tokens) {
         (Login::Token(digest), Some(tokens)) => tokens.of_digest(digest),
         (Login::Token(_), None) => None,
         (Login::Orders, _) => shared.app.config.orders_token.as_ref().map(|_| Principal::of_orders_token()),
-    }
+    }?;
+    Some(Asker { principal, proof: None, session: Some(session) })
 }
 
 fn by_orders_socket(head: &Parts, scopes: Scopes) -> Option<Asker> {
@@ -197,11 +208,13 @@ fn by_orders_socket(head: &Parts, scopes: Scopes) -> Option<Asker> {
 pub(super) struct Asker {
     pub(super) principal: Principal,
     proof: Option<Proof>,
+    /// The session by which it is known.
+    session: Option<SessionId>,
 }
 
 impl From<Principal> for Asker {
     fn from(principal: Principal) -> Self {
-        Self { principal, proof: None }
+        Self { principal, proof: None, session: None }
     }
 }
 
@@ -212,7 +225,7 @@ impl Asker {
             Proof::Process(uid) => Principal::user(uid, scopes),
             Proof::Unix(process) | Proof::Socket(process) => Principal::user(process.uid, scopes),
         };
-        Self { principal, proof: Some(proof) }
+        Self { principal, proof: Some(proof), session: None }
     }
 
     /// Returns from where it asks, for the log.

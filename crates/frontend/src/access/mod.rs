@@ -1,11 +1,12 @@
 //! Who may do what. `scope` has the words, `tokens` the table of those who may, `principal` is who asks, and
 //! `authorize` the middleware of every route. `audit` writes down who gave an order.
-//! `sessions` are for people with browsers, and `who` tells their page what they may do.
+//! `sessions` are for people with browsers, and `who` tells their page what they may do. `pass` asks again while a stream lasts.
 //! `quota` bounds how much one token may use, and `metered` counts it.
 
 mod audit;
 mod authorize;
 mod metered;
+mod pass;
 mod pattern;
 mod principal;
 mod quota;
@@ -22,6 +23,7 @@ pub use tokens::{InvalidDigest, InvalidName, Token, TokenDigest, Tokens};
 
 pub(crate) use authorize::{Terms, authorize};
 pub(crate) use metered::Permit;
+pub(crate) use pass::Pass;
 pub(crate) use principal::Principal;
 pub(crate) use sessions::{Sessions, set_cookie};
 pub(crate) use who::{begin_session, who};

@@ -4,7 +4,7 @@ use super::metered::{Admission, Meter, QuotaExceeded};
 use super::pattern::PoolPattern;
 use super::quota::Quota;
 use super::scope::{Scope, Scopes};
-use super::tokens::Token;
+use super::tokens::{Token, TokenDigest};
 use crate::kind::Kind;
 use crate::problem::Problem;
 use crate::remote::{Operator, Peer};
@@ -32,6 +32,8 @@ struct Rights {
     quota: Quota,
     meter: Meter,
     is_tenant: bool,
+    /// That of its token, so that one which was replaced is told from the new one.
+    digest: Option<TokenDigest>,
 }
 
 impl Principal {
@@ -44,6 +46,7 @@ impl Principal {
             quota: token.quota,
             meter,
             is_tenant: true,
+            digest: token.digest,
         }))
     }
 
@@ -56,6 +59,7 @@ impl Principal {
             quota: Quota::default(),
             meter: Meter::default(),
             is_tenant: false,
+            digest: None,
         }))
     }
 
@@ -103,9 +107,9 @@ impl Principal {
         self.0.scopes.has(scope)
     }
 
-    /// Returns whether it may see the same as another.
+    /// Returns whether it may see the same as another, by the same token.
     pub(super) fn has_rights_of(&self, other: &Self) -> bool {
-        (self.0.scopes, &self.0.pools) == (other.0.scopes, &other.0.pools)
+        (self.0.scopes, &self.0.pools, self.0.digest) == (other.0.scopes, &other.0.pools, other.0.digest)
     }
 
     pub(crate) fn is_bound_to_pools(&self) -> bool {

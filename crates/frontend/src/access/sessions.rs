@@ -19,8 +19,15 @@ const MOST: usize = 256;
 /// Maximum number of sessions of one token. Above it, its oldest one ends.
 const MOST_OF_ONE: usize = 16;
 
-/// The name of the cookie, over TLS and without. Browsers take the first one only from the host itself, over TLS.
-const NAMES: [&str; 2] = ["__Host-procpool_session", "procpool_session"];
+/// Returns the name of the cookie. Browsers take that of TLS only from the host itself, over TLS: another host of the
+/// same domain can set the other one, so a server with TLS does not look at it.
+const fn name(is_tls: bool) -> &'static str {
+    if is_tls { "__Host-procpool_session" } else { "procpool_session" }
+}
+
+/// One session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SessionId(TokenDigest);
 
 /// The secret for which a session stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,18 +56,34 @@ impl Sessions {
         Some(secret)
     }
 
-    /// Returns the secret for which the session of a request stands. A request that changes something comes from a page of
-    /// this server, as its `Origin` says; others were refused before.
-    pub(crate) fn login(&self, method: &Method, headers: &HeaderMap) -> Option<Login> {
-        if !method.is_safe() && !headers.contains_key(ORIGIN) {
+    /// Returns the session of a request with the secret for which it stands. A request that changes something comes from a
+    /// page of this server, as its `Origin` says; others were refused before.
+    pub(crate) fn login(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        is_tls: bool,
+    ) -> Option<(SessionId, Login)> {
+        if lacks_origin(method, headers) {
             return None;
         }
-        self.lock().login(TokenDigest::of(cookie(headers)?.as_bytes()), Instant::now())
+        let id = TokenDigest::of(cookie(headers, is_tls)?.as_bytes());
+        Some((SessionId(id), self.lock().login(id, Instant::now())?))
+    }
+
+    /// Returns whether a request has the cookie of a session, and nothing that says from which page it comes.
+    pub(crate) fn lacks_only_origin(&self, method: &Method, headers: &HeaderMap, is_tls: bool) -> bool {
+        lacks_origin(method, headers) && self.login(&Method::GET, headers, is_tls).is_some()
+    }
+
+    /// Returns whether a session goes on.
+    pub(crate) fn has(&self, SessionId(id): SessionId) -> bool {
+        self.lock().login(id, Instant::now()).is_some()
     }
 
     /// Ends the session of a request.
-    pub(crate) fn end(&self, headers: &HeaderMap) {
-        if let Some(secret) = cookie(headers) {
+    pub(crate) fn end(&self, headers: &HeaderMap, is_tls: bool) {
+        if let Some(secret) = cookie(headers, is_tls) {
             self.lock().sessions.remove(&TokenDigest::of(secret.as_bytes()));
         }
     }
@@ -72,19 +95,23 @@ impl Sessions {
 
 /// Returns the `Set-Cookie` of a session, or of its end if there is no secret.
 pub(crate) fn set_cookie(secret: Option<&str>, is_tls: bool) -> Option<HeaderValue> {
-    let (name, secure) = if is_tls { (NAMES[0], "; Secure") } else { (NAMES[1], "") };
+    let (name, secure) = (name(is_tls), if is_tls { "; Secure" } else { "" });
     let age = if secret.is_some() { LIFETIME.as_secs() } else { 0 };
     let secret = secret.unwrap_or_default();
     let text = format!("{name}={secret}; Path=/; HttpOnly; SameSite=Strict; Max-Age={age}{secure}");
     HeaderValue::try_from(text).ok()
 }
 
+fn lacks_origin(method: &Method, headers: &HeaderMap) -> bool {
+    !method.is_safe() && !headers.contains_key(ORIGIN)
+}
+
 /// Returns the value of the only cookie of a session.
-fn cookie(headers: &HeaderMap) -> Option<&str> {
+fn cookie(headers: &HeaderMap, is_tls: bool) -> Option<&str> {
     let pairs = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut found = pairs.flat_map(|pairs| pairs.split(';')).filter_map(|pair| {
-        let (name, value) = pair.trim().split_once('=')?;
-        NAMES.contains(&name).then_some(value)
+        let (own, value) = pair.trim().split_once('=')?;
+        (own == name(is_tls)).then_some(value)
     });
     let only = found.next()?;
     found.next().is_none().then_some(only)
@@ -163,14 +190,26 @@ mod tests {
 
     #[test]
     fn one_cookie_of_ours_counts_and_two_are_none() {
-        let found = |values: &[&'static str]| {
+        let found = |values: &[&'static str], is_tls| {
             let headers: HeaderMap = values.iter().map(|it| (COOKIE, HeaderValue::from_static(it))).collect();
-            cookie(&headers).map(str::to_owned)
+            cookie(&headers, is_tls).map(str::to_owned)
         };
-        assert_eq!(found(&["a=b; procpool_session=x"]).as_deref(), Some("x"));
-        assert_eq!(found(&["a=b", "__Host-procpool_session=y; c=d"]).as_deref(), Some("y"));
-        assert_eq!(found(&["procpool_session=x; procpool_session=y"]), None);
-        assert_eq!(found(&["xprocpool_session=x"]), None);
+        assert_eq!(found(&["a=b; procpool_session=x"], false).as_deref(), Some("x"));
+        assert_eq!(found(&["a=b", "__Host-procpool_session=y; c=d"], true).as_deref(), Some("y"));
+        assert_eq!(found(&["procpool_session=x; procpool_session=y"], false), None);
+        assert_eq!(found(&["xprocpool_session=x"], false), None);
+    }
+
+    #[test]
+    fn over_tls_only_the_cookie_counts_that_no_other_host_can_set() {
+        let sessions = Sessions::default();
+        let secret = sessions.begin(Login::Orders).unwrap();
+        let headers = |name: &str| {
+            HeaderMap::from_iter([(COOKIE, HeaderValue::try_from(format!("{name}={secret}")).unwrap())])
+        };
+        let is_known = |name: &str, is_tls| sessions.login(&Method::GET, &headers(name), is_tls).is_some();
+        assert!(is_known("__Host-procpool_session", true) && !is_known("procpool_session", true));
+        assert!(is_known("procpool_session", false) && !is_known("__Host-procpool_session", false));
     }
 
     #[test]
@@ -179,12 +218,15 @@ mod tests {
         let secret = sessions.begin(Login::Orders).unwrap();
         let cookie = HeaderValue::try_from(format!("procpool_session={secret}")).unwrap();
         let mut headers = HeaderMap::from_iter([(COOKIE, cookie)]);
-        assert_eq!(sessions.login(&Method::GET, &headers), Some(Login::Orders));
-        assert_eq!(sessions.login(&Method::POST, &headers), None);
+        let (id, login) = sessions.login(&Method::GET, &headers, false).unwrap();
+        assert_eq!((login, sessions.has(id)), (Login::Orders, true));
+        assert_eq!(sessions.login(&Method::POST, &headers, false), None);
+        assert!(sessions.lacks_only_origin(&Method::POST, &headers, false));
         headers.insert(ORIGIN, HeaderValue::from_static("http://localhost"));
-        assert_eq!(sessions.login(&Method::POST, &headers), Some(Login::Orders));
-        sessions.end(&headers);
-        assert_eq!(sessions.login(&Method::GET, &headers), None);
+        assert_eq!(sessions.login(&Method::POST, &headers, false), Some((id, Login::Orders)));
+        sessions.end(&headers, false);
+        assert_eq!(sessions.login(&Method::GET, &headers, false), None);
+        assert!(!sessions.has(id) && !sessions.lacks_only_origin(&Method::POST, &headers, false));
     }
 
     #[test]

@@ -12,6 +12,12 @@ pub(super) fn missing() -> Response {
     unauthorized("it brings no token", r#"Bearer realm="procpool""#)
 }
 
+/// Returns the 401 of an order by the cookie of a session that does not say from which page it comes.
+pub(super) fn without_origin() -> Response {
+    let reason = "its cookie counts for an order only if the request has `Origin`, as those of a page of this server do";
+    unauthorized(reason, r#"Bearer realm="procpool""#)
+}
+
 /// Returns the 401 of a request with a token that nobody has.
 pub(super) fn wrong() -> Response {
     unauthorized("its token is not one of this server's", r#"Bearer realm="procpool", error="invalid_token""#)

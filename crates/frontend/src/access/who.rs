@@ -28,7 +28,7 @@ pub(crate) struct Who {
 
 /// Returns who sends this request.
 pub(crate) async fn who(shared: &Shared, head: &Parts) -> Who {
-    let session = by_session(shared, head);
+    let session = by_session(shared, head).map(|asker| asker.principal);
     let signed_in = session.is_some();
     let has_tokens = shared.app.tokens.is_some();
     let (principal, is_operator) = match (session, &shared.app.tokens) {

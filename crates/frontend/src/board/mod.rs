@@ -18,4 +18,4 @@ mod storm;
 mod viewer;
 
 pub(crate) use sampler::Board;
-pub(crate) use viewer::{Selection, body};
+pub(crate) use viewer::{Selection, events};

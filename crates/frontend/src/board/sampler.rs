@@ -17,8 +17,8 @@ use tokio::time::{Instant, sleep_until};
 /// Time between two looks at the machine's processors.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Minimum time between two frames: many viewers that come at once share a snapshot.
-const GAP: Duration = Duration::from_millis(20);
+/// Minimum time between two frames: viewers that come at once, or fall behind again and again, share a snapshot.
+const GAP: Duration = Duration::from_millis(100);
 
 /// Time that the sampler goes on without viewers: one that reconnects finds it running.
 const LINGER: Duration = Duration::from_secs(5);

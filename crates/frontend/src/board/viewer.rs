@@ -3,20 +3,15 @@
 
 use super::frame::{Frame, Rare};
 use super::sampler::{Board, Seat};
-use crate::access::{Principal, Tokens};
+use crate::access::Principal;
 use crate::sse;
-use axum::body::Body;
 use bytes::Bytes;
-use futures_util::{StreamExt, stream};
-use std::convert::Infallible;
+use futures_util::{Stream, stream};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::sleep;
-
-/// Time after which a client reconnects, in milliseconds.
-const RETRY: u64 = 2000;
 
 /// Time between two comments while there are no ticks.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -27,8 +22,6 @@ pub(crate) struct Selection {
     pub(crate) pools: Option<Vec<String>>,
     /// Who asks, and may not see every pool.
     pub(crate) principal: Principal,
-    /// The tokens of the server: one that is revoked sees nothing further.
-    pub(crate) tokens: Option<Tokens>,
 }
 
 impl Selection {
@@ -37,27 +30,21 @@ impl Selection {
         is_wanted && self.principal.may_use(pool)
     }
 
-    /// Returns whether the viewer's token still counts, with the same rights.
-    fn is_valid(&self) -> bool {
-        self.tokens.as_ref().is_none_or(|tokens| tokens.has(&self.principal))
-    }
-
     fn is_of_all(&self) -> bool {
         self.pools.is_none() && !self.principal.is_bound_to_pools()
     }
 }
 
 /// Returns the stream of a viewer. `permit` counts it among all streams.
-pub(crate) fn body(board: &Board, selection: Selection, permit: OwnedSemaphorePermit) -> Body {
+pub(crate) fn events(
+    board: &Board,
+    selection: Selection,
+    permit: OwnedSemaphorePermit,
+) -> impl Stream<Item = Bytes> + use<> {
     let seat = board.join();
     let after = seat.want_snapshot();
     let viewer = Viewer { seat, selection, place: Place::Waits { after }, is_over: false, _permit: permit };
-    let begins = stream::once(async { Ok::<_, Infallible>(sse::retry(RETRY)) });
-    let follows = stream::unfold(viewer, |mut viewer| async move {
-        let next = viewer.next().await?;
-        Some((Ok(next), viewer))
-    });
-    Body::from_stream(begins.chain(follows))
+    stream::unfold(viewer, |mut viewer| async move { Some((viewer.next().await?, viewer)) })
 }
 
 struct Viewer {
@@ -94,9 +81,6 @@ impl Viewer {
                 rare = self.seat.rare.recv(), if has_snapshot => self.of_rare(rare),
                 changed = self.seat.frames.changed() => {
                     changed.ok()?;
-                    if !self.selection.is_valid() {
-                        return None;
-                    }
                     let frame = self.seat.frames.borrow_and_update().clone();
                     frame.and_then(|frame| self.of_frame(&frame))
                 }
@@ -149,7 +133,7 @@ mod tests {
         let permit = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
         let seat = board.join();
         let place = Place::Waits { after: seat.want_snapshot() };
-        let selection = Selection { pools: None, principal: Principal::anonymous(), tokens: None };
+        let selection = Selection { pools: None, principal: Principal::anonymous() };
         Viewer { seat, selection, place, is_over: false, _permit: permit }
     }
 

@@ -23,7 +23,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::sync::Arc;
 
-pub(crate) use traffic::Traffic;
+pub(crate) use traffic::{Request, Traffic};
 pub(crate) use usage::Usages;
 
 /// A text format of metrics.

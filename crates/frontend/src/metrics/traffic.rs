@@ -92,7 +92,7 @@ impl Traffic {
             let method = METHODS[rest % METHODS.len()];
             Some(([("route", route), ("method", method), ("status", STATUSES[status])], count))
         });
-        let help = "Number of answered requests by route, method and status";
+        let help = "Number of requests by route, method and status; 499: the client left before the answer";
         page.counters("procpool_http_requests", help, requests)?;
         let times = self.times.iter().enumerate().filter_map(|(path, times)| {
             let counts: Vec<_> = times.buckets.iter().map(|count| count.load(Relaxed)).collect();

@@ -31,9 +31,15 @@ pub(crate) struct Document {
     pub(crate) etag: HeaderValue,
 }
 
+type Held = VecDeque<(Contents, Arc<Document>)>;
+
 /// The documents of the last schemas, the most recently used one last.
-#[derive(Debug, Default)]
-pub(crate) struct Documents(Mutex<VecDeque<(Contents, Arc<Document>)>>);
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Documents {
+    held: Arc<Mutex<Held>>,
+    /// Held while a document is built: the others who wait for it find it afterwards.
+    building: Arc<tokio::sync::Mutex<()>>,
+}
 
 impl Documents {
     /// Returns the document of the pools that this client may use.
@@ -43,16 +49,23 @@ impl Documents {
             return document;
         }
         let has_tokens = shared.app.tokens.is_some();
-        // Workers decide how long this takes, within bounds.
-        let built = tokio::task::spawn_blocking(move || (Arc::new(built(&contents, has_tokens)), contents));
-        let (document, contents) =
-            built.await.unwrap_or_else(|gone| std::panic::resume_unwind(gone.into_panic()));
-        self.hold(contents, document.clone());
-        document
+        let turn = self.building.clone().lock_owned().await;
+        if let Some(document) = self.find(&contents) {
+            return document;
+        }
+        let documents = self.clone();
+        // Workers decide how long this takes, within bounds. It goes on if its client leaves, for the next one.
+        let building = tokio::task::spawn_blocking(move || {
+            let document = Arc::new(built(&contents, has_tokens));
+            documents.hold(contents, document.clone());
+            drop(turn);
+            document
+        });
+        building.await.unwrap_or_else(|gone| std::panic::resume_unwind(gone.into_panic()))
     }
 
     fn find(&self, contents: &Contents) -> Option<Arc<Document>> {
-        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let at = held.iter().position(|(of, _)| of.is(contents))?;
         let found = held.remove(at)?;
         let document = found.1.clone();
@@ -61,7 +74,7 @@ impl Documents {
     }
 
     fn hold(&self, contents: Contents, document: Arc<Document>) {
-        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.retain(|(of, _)| !of.is(&contents));
         held.push_back((contents, document));
         if held.len() > HELD {
@@ -141,7 +154,7 @@ mod tests {
             documents.hold(of(number), Arc::new(built(&of(number), false)));
             assert!(documents.find(&of(0)).is_some(), "{number}");
         }
-        assert_eq!(documents.0.lock().unwrap().len(), HELD);
+        assert_eq!(documents.held.lock().unwrap().len(), HELD);
         assert!(documents.find(&of(1)).is_none() && documents.find(&of(49)).is_some());
     }
 

@@ -2,10 +2,14 @@
 //! what a schema defines by name. Does not: look into schemas.
 
 use serde_json::Value;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The places where a schema defines others by name.
 pub(super) const DEFINITIONS: [&str; 2] = ["$defs", "definitions"];
+
+/// Maximum number of definitions of a schema that have names. One with more has more values than it may have.
+const MAX_NAMES: usize = super::schema::MAX_VALUES;
 
 /// Whose schema it is: of what a job takes, or of what it gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +39,7 @@ impl Names {
     /// Returns the names for the two schemas of a pool's job. A name that both define is two names.
     pub(super) fn of_pool(pool: &str, input: Option<&Value>, output: Option<&Value>) -> [Self; 2] {
         let mut taken =
-            BTreeSet::from([Side::Input, Side::Output].map(|side| format!("{pool}.{}", side.name())));
+            BTreeMap::from([Side::Input, Side::Output].map(|side| (format!("{pool}.{}", side.name()), 1)));
         let mut names = |side: Side, own: Option<&Value>, other: Option<&Value>| {
             let root = format!("{pool}.{}", side.name());
             let others: BTreeSet<&str> = definitions(other).map(|(_, name)| name).collect();
@@ -80,10 +84,11 @@ impl Names {
 
 /// Returns each definition with its place.
 fn definitions(schema: Option<&Value>) -> impl Iterator<Item = (&'static str, &str)> {
-    DEFINITIONS.into_iter().flat_map(move |place| {
+    let all = DEFINITIONS.into_iter().flat_map(move |place| {
         let defined = schema.and_then(|schema| schema.get(place)).and_then(Value::as_object);
         defined.into_iter().flat_map(|defined| defined.keys()).map(move |name| (place, name.as_str()))
-    })
+    });
+    all.take(MAX_NAMES)
 }
 
 /// Returns a name in the characters that components may have.
@@ -92,13 +97,26 @@ fn plain(name: &str) -> String {
     name.chars().take(100).map(|c| if fits(c) { c } else { '_' }).collect()
 }
 
-/// Takes a name, or the first one like it that is free.
-fn free(taken: &mut BTreeSet<String>, name: &str) -> String {
-    let numbered = (2..).map(|number| format!("{name}_{number}"));
-    let mut all = std::iter::once(name.to_owned()).chain(numbered);
-    // There is always one more number.
-    let free = all.find(|name| !taken.contains(name)).unwrap_or_default();
-    taken.insert(free.clone());
+/// Takes a name, or the first one like it that is free. Each taken name has the last number that one like it got, so that
+/// many alike are not tried again from the first.
+fn free(taken: &mut BTreeMap<String, usize>, name: &str) -> String {
+    let mut last = match taken.entry(name.to_owned()) {
+        Entry::Vacant(free) => {
+            free.insert(1);
+            return name.to_owned();
+        }
+        Entry::Occupied(taken) => *taken.get(),
+    };
+    let free = loop {
+        last += 1;
+        let numbered = format!("{name}_{last}");
+        // It may be the own name of another.
+        if !taken.contains_key(&numbered) {
+            break numbered;
+        }
+    };
+    taken.insert(name.to_owned(), last);
+    taken.insert(free.clone(), 1);
     free
 }
 
@@ -135,6 +153,19 @@ mod tests {
         assert_eq!(input.reference(&[]), "#/components/schemas/fib.input");
         assert_eq!(input.reference(&way(&["items"])), "#/components/schemas/fib.input/items");
         assert_eq!(input.reference(&way(&["$defs", "None"])), "#/components/schemas/fib.input/$defs/None");
+    }
+
+    #[test]
+    fn many_definitions_that_are_written_alike_are_named_in_no_time() {
+        // Each becomes `p._`: trying all numbers for each would take millions of steps of comparisons.
+        let alike = |number: u32| char::from_u32(0x4e00 + number).unwrap().to_string();
+        let defined: serde_json::Map<String, Value> =
+            (0..20_000).map(|number| (alike(number), json!({}))).collect();
+        let [names, _] = Names::of_pool("p", Some(&json!({ "$defs": defined })), None);
+        assert_eq!(names.definitions.len(), MAX_NAMES);
+        let last = names.definition("$defs", &alike(4_999)).unwrap();
+        assert_eq!(last, "p.__5000");
+        assert!(names.definition("$defs", &alike(5_000)).is_none());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::schema::copied;
 use super::skeleton;
 use http::Method;
 use procpool_protocol::engine::PoolSchemas;
+use procpool_protocol::limits::MAX_JSON;
 use serde_json::{Map, Value, json};
 
 /// The general path of a pool's jobs.
@@ -76,7 +77,14 @@ struct Types {
 impl Types {
     fn of(pool: &str, schemas: Option<&PoolSchemas>) -> Self {
         let mut types = Self::default();
-        let Some(PoolSchemas { input, output, .. }) = schemas else { return types };
+        let Some(PoolSchemas { input, output, hash, .. }) = schemas else { return types };
+        if hash.is_some() && input.is_none() && output.is_none() {
+            let size = MAX_JSON / 1024;
+            types.faults.push(format!(
+                "the schemas are left out: the worker has some and did not send them, as it does if both together have \
+                 more than {size} KiB"
+            ));
+        }
         let [of_input, of_output] = Names::of_pool(pool, input.as_ref(), output.as_ref());
         types.input = types.take(Side::Input, input.as_ref(), &of_input);
         types.output = types.take(Side::Output, output.as_ref(), &of_output);
@@ -180,6 +188,18 @@ mod tests {
         assert_eq!(post["requestBody"]["content"]["application/json"]["schema"], json!({}));
         assert_eq!(document["components"]["schemas"].get("bad.input"), None);
         assert_eq!(document["components"]["schemas"]["bad.output"], json!({}));
+    }
+
+    #[test]
+    fn schemas_that_a_worker_could_not_send_are_named() {
+        let mut large = PoolSchemas::default();
+        large.hash = Some("0123456789abcdef".into());
+        let (document, faults) = document(&[("large", Some(&large))]);
+        assert!(faults[0].starts_with("large: the schemas are left out: the worker has some"), "{faults:?}");
+        assert!(document["paths"]["/v1/pools/large/jobs"].is_object());
+        let null = schemas(Value::Null, json!(true));
+        let fault = &schema_faults("null", &null)[0];
+        assert!(fault.contains("the input schema is left out: it is no JSON Schema: `/` needs"), "{fault}");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::fmt;
 const MAX_DEPTH: usize = 40;
 
 /// Maximum number of values in a schema.
-const MAX_VALUES: usize = 5_000;
+pub(super) const MAX_VALUES: usize = 5_000;
 
 /// Maximum number of bytes of a schema's names and texts.
 const MAX_BYTES: usize = 64 * 1024;

@@ -40,7 +40,7 @@ pub(super) fn write(profile: &Profile) -> String {
 fn thread(profile: &Profile) -> Value {
     let mut strings = Strings::default();
     let names: Vec<u32> = profile.frames.iter().map(|frame| strings.number(super::label(frame))).collect();
-    let files = profile.frames.iter().map(|frame| Some(strings.number(frame.file.clone()?)));
+    let files = profile.frames.iter().map(|frame| Some(strings.number(super::cut(frame.file.as_deref()?))));
     let files: Vec<Option<u32>> = files.collect();
     let lines: Vec<Option<u32>> = profile.frames.iter().map(|frame| frame.line).collect();
     let count = profile.frames.len();

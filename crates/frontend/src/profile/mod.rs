@@ -12,6 +12,13 @@ use crate::problem::Problem;
 use procpool_protocol::inspection::Profile;
 use procpool_protocol::stack::StackFrame;
 
+/// Maximum number of bytes of folded stacks and of a picture. The rest is left out, and the form says so. Firefox's
+/// tables have each call once, and a profile has a bounded number of calls.
+const LARGEST: usize = 16 << 20;
+
+/// Maximum number of characters of a name.
+const LONGEST_NAME: usize = 256;
+
 /// The form of a profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
@@ -58,7 +65,12 @@ fn label(frame: &StackFrame) -> String {
         (None, Some(module)) => format!("{module}+{:#x}", frame.offset),
         (None, None) => format!("{:#x}", frame.offset),
     };
-    text.chars().take(512).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    cut(&text)
+}
+
+/// Returns a text of bounded length.
+fn cut(text: &str) -> String {
+    text.chars().take(LONGEST_NAME).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 #[cfg(test)]
@@ -125,5 +137,25 @@ mod tests {
         for format in [Format::Folded, Format::Firefox, Format::Svg] {
             assert!(format.write(&deep).len() < 200_000);
         }
+    }
+
+    /// As a worker's debug information could have it: every name is long, and every sample is another stack.
+    #[test]
+    fn a_profile_of_hostile_names_is_written_in_bounds_and_says_what_is_missing() {
+        let mut wide = profile();
+        wide.frames = (0..2_000).map(|nth| frame(&format!("{nth}{}", "ü".repeat(5_000)), nth)).collect();
+        let sample = |nth: u32| (0..256).map(|call| (nth * 7 + call) % 2_000).collect();
+        let samples =
+            (0..2_000).map(|nth| Sample { at: Duration::from_millis(nth.into()), calls: sample(nth) });
+        wide.samples = samples.collect();
+        for format in [Format::Folded, Format::Firefox, Format::Svg] {
+            let text = format.write(&wide);
+            assert!(text.len() <= LARGEST + 2 * LONGEST_NAME * 4, "{format:?}: {}", text.len());
+        }
+        let folded = Format::Folded.write(&wide);
+        let counts = folded.lines().map(|line| line.rsplit(' ').next().unwrap().parse::<usize>().unwrap());
+        assert_eq!(counts.sum::<usize>(), 2_000, "no sample is lost");
+        assert!(folded.lines().last().unwrap().starts_with("fib-1;(left out: the profile is too large) "));
+        assert!(Format::Svg.write(&wide).contains("the picture is too large"));
     }
 }

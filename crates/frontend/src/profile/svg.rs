@@ -1,5 +1,6 @@
 //! An icicle: a box for each call, as wide as its share of the samples, with the calls that it made below it.
 
+use super::LARGEST;
 use super::tree::{self, Node};
 use procpool_protocol::inspection::Profile;
 use std::fmt::Write as _;
@@ -9,6 +10,9 @@ const ROW: f64 = 18.0;
 
 /// Width of a letter, roughly.
 const LETTER: f64 = 6.6;
+
+/// Maximum number of bytes of a box: its name twice and the path of its file, escaped.
+const LARGEST_BOX: usize = 64 << 10;
 
 /// A box that is narrower is left out: nobody could see it.
 const NARROWEST: f64 = 0.3;
@@ -23,6 +27,10 @@ pub(super) fn write(profile: &Profile) -> String {
     );
     let mut drawing = Drawing { svg: &mut svg, profile, total: root.samples.max(1) };
     drawing.call(&root, &profile.worker, &profile.worker, 0.0, 0);
+    if drawing.is_full() {
+        let text = "calls are missing: the picture is too large";
+        svg.push_str(&format!("<text x=\"3\" y=\"{:.0}\" fill=\"#b00020\">{text}</text>\n", height - 5.0));
+    }
     svg.push_str("</svg>\n");
     svg
 }
@@ -38,10 +46,15 @@ struct Drawing<'a> {
 }
 
 impl Drawing<'_> {
+    /// Returns whether there is no room for another box of the largest size.
+    fn is_full(&self) -> bool {
+        self.svg.len() + LARGEST_BOX > LARGEST
+    }
+
     fn call(&mut self, node: &Node, name: &str, place: &str, x: f64, row: usize) {
         let share = node.samples as f64 / self.total as f64;
         let (width, y) = (share * WIDTH, row as f64 * ROW);
-        if width < NARROWEST {
+        if width < NARROWEST || self.is_full() {
             return;
         }
         let letters = (1..).zip(name.chars());
@@ -67,7 +80,7 @@ impl Drawing<'_> {
             let Some(frame) = self.profile.frames.get(*call as usize) else { continue };
             let name = super::label(frame);
             let place = match (&frame.file, frame.line) {
-                (Some(file), Some(line)) => format!("{name} at {file}:{line}"),
+                (Some(file), Some(line)) => format!("{name} at {}:{line}", super::cut(file)),
                 _ => name.clone(),
             };
             self.call(node, &name, &place, x, row + 1);

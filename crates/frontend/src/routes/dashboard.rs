@@ -7,6 +7,7 @@ use crate::params::NoParameters;
 use crate::problem::Problem;
 use axum::response::Response;
 use http::{HeaderMap, StatusCode, Uri};
+use std::sync::LazyLock;
 
 /// The page loads from this server alone, and asks no other.
 const POLICY: &str = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; \
@@ -18,54 +19,64 @@ macro_rules! own {
     };
 }
 
-const PAGE: File = own!("text/html; charset=utf-8", "index.html");
+static PAGE: File = own!("text/html; charset=utf-8", "index.html");
 
-const FILES: &[File] = &[
-    own!("image/svg+xml", "icon.svg"),
-    own!(STYLE, "style.css"),
-    own!(STYLE, "panels.css"),
-    File::compressed("uplot.css", STYLE, include_bytes!("../../assets/vendor/uplot/uPlot.min.css.gz")),
-    File::compressed("uplot.js", SCRIPT, include_bytes!("../../assets/vendor/uplot/uPlot.iife.min.js.gz")),
-    File::compressed("preact.js", SCRIPT, include_bytes!("../../assets/vendor/htm/standalone.module.js.gz")),
-    own!(SCRIPT, "api.js"),
-    own!(SCRIPT, "canvas.js"),
-    own!(SCRIPT, "cells.js"),
-    own!(SCRIPT, "chart.js"),
-    own!(SCRIPT, "colours.js"),
-    own!(SCRIPT, "copy.js"),
-    own!(SCRIPT, "death.js"),
-    own!(SCRIPT, "deaths.js"),
-    own!(SCRIPT, "empty.js"),
-    own!(SCRIPT, "example.js"),
-    own!(SCRIPT, "features.js"),
-    own!(SCRIPT, "find.js"),
-    own!(SCRIPT, "format.js"),
-    own!(SCRIPT, "grid.js"),
-    own!(SCRIPT, "groups.js"),
-    own!(SCRIPT, "header.js"),
-    own!(SCRIPT, "help.js"),
-    own!(SCRIPT, "keys.js"),
-    own!(SCRIPT, "longest.js"),
-    own!(SCRIPT, "main.js"),
-    own!(SCRIPT, "model.js"),
-    own!(SCRIPT, "now.js"),
-    own!(SCRIPT, "orders.js"),
-    own!(SCRIPT, "paint.js"),
-    own!(SCRIPT, "pane.js"),
-    own!(SCRIPT, "poll.js"),
-    own!(SCRIPT, "pool.js"),
-    own!(SCRIPT, "remembered.js"),
-    own!(SCRIPT, "run.js"),
-    own!(SCRIPT, "session.js"),
-    own!(SCRIPT, "stack.js"),
-    own!(SCRIPT, "states.js"),
-    own!(SCRIPT, "stream.js"),
-    own!(SCRIPT, "table.js"),
-    own!(SCRIPT, "theme.js"),
-    own!(SCRIPT, "timeline.js"),
-    own!(SCRIPT, "toast.js"),
-    own!(SCRIPT, "worker.js"),
-];
+static FILES: LazyLock<Vec<File>> = LazyLock::new(|| {
+    vec![
+        own!("image/svg+xml", "icon.svg"),
+        own!(STYLE, "style.css"),
+        own!(STYLE, "panels.css"),
+        File::compressed("uplot.css", STYLE, include_bytes!("../../assets/vendor/uplot/uPlot.min.css.gz")),
+        File::compressed(
+            "uplot.js",
+            SCRIPT,
+            include_bytes!("../../assets/vendor/uplot/uPlot.iife.min.js.gz"),
+        ),
+        File::compressed(
+            "preact.js",
+            SCRIPT,
+            include_bytes!("../../assets/vendor/htm/standalone.module.js.gz"),
+        ),
+        own!(SCRIPT, "api.js"),
+        own!(SCRIPT, "canvas.js"),
+        own!(SCRIPT, "cells.js"),
+        own!(SCRIPT, "chart.js"),
+        own!(SCRIPT, "colours.js"),
+        own!(SCRIPT, "copy.js"),
+        own!(SCRIPT, "death.js"),
+        own!(SCRIPT, "deaths.js"),
+        own!(SCRIPT, "empty.js"),
+        own!(SCRIPT, "example.js"),
+        own!(SCRIPT, "features.js"),
+        own!(SCRIPT, "find.js"),
+        own!(SCRIPT, "format.js"),
+        own!(SCRIPT, "grid.js"),
+        own!(SCRIPT, "groups.js"),
+        own!(SCRIPT, "header.js"),
+        own!(SCRIPT, "help.js"),
+        own!(SCRIPT, "keys.js"),
+        own!(SCRIPT, "longest.js"),
+        own!(SCRIPT, "main.js"),
+        own!(SCRIPT, "model.js"),
+        own!(SCRIPT, "now.js"),
+        own!(SCRIPT, "orders.js"),
+        own!(SCRIPT, "paint.js"),
+        own!(SCRIPT, "pane.js"),
+        own!(SCRIPT, "poll.js"),
+        own!(SCRIPT, "pool.js"),
+        own!(SCRIPT, "remembered.js"),
+        own!(SCRIPT, "run.js"),
+        own!(SCRIPT, "session.js"),
+        own!(SCRIPT, "stack.js"),
+        own!(SCRIPT, "states.js"),
+        own!(SCRIPT, "stream.js"),
+        own!(SCRIPT, "table.js"),
+        own!(SCRIPT, "theme.js"),
+        own!(SCRIPT, "timeline.js"),
+        own!(SCRIPT, "toast.js"),
+        own!(SCRIPT, "worker.js"),
+    ]
+});
 
 /// Serves `GET /dashboard`.
 pub(super) async fn page(headers: HeaderMap) -> Response {

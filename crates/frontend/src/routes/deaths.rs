@@ -149,9 +149,6 @@ fn grouped(shared: &Shared, parameters: &Parameters, pools: Option<&[String]>) -
 }
 
 fn limit(parameters: &Parameters) -> Result<Option<usize>, Problem> {
-    match parameters.number("limit")?.map(usize::try_from) {
-        None => Ok(None),
-        Some(Ok(limit)) if (1..=MAX_PAGE).contains(&limit) => Ok(Some(limit)),
-        Some(_) => Err(params::bad("limit", format!("a number from 1 to {MAX_PAGE} is needed"))),
-    }
+    let limit = parameters.number("limit", 1..=MAX_PAGE as u64)?;
+    Ok(limit.map(|limit| usize::try_from(limit).unwrap_or(MAX_PAGE)))
 }

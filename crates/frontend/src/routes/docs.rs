@@ -12,10 +12,10 @@ use http::{HeaderMap, StatusCode, Uri};
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-const PAGE: File =
+static PAGE: File =
     File::new("docs.html", "text/html; charset=utf-8", include_bytes!("../../assets/docs/docs.html"));
 
-const FILES: [File; 4] = [
+static FILES: [File; 4] = [
     File::new("docs.js", SCRIPT, include_bytes!("../../assets/docs/docs.js")),
     File::new("docs.css", STYLE, include_bytes!("../../assets/docs/docs.css")),
     File::compressed(
@@ -44,7 +44,7 @@ pub(super) async fn file(_: NoParameters, uri: Uri, headers: HeaderMap) -> Resul
 }
 
 fn unknown() -> Problem {
-    let names = FILES.map(|file| file.name()).join(", ");
+    let names = FILES.each_ref().map(File::name).join(", ");
     let detail = format!("failed to find this file of the page at /docs; there are: {names}");
     Problem::new(Kind::NotFound, StatusCode::NOT_FOUND, detail)
 }

@@ -1,7 +1,7 @@
 //! The events of the whole server, for people who watch it.
 
 use super::pools::unknown;
-use crate::access::Principal;
+use crate::access::{Pass, Principal};
 use crate::app::Shared;
 use crate::board::{self, Selection};
 use crate::params::Parameters;
@@ -17,6 +17,7 @@ use std::sync::Arc;
 pub(super) async fn stream(
     State(shared): State<Arc<Shared>>,
     principal: Principal,
+    pass: Pass,
     uri: Uri,
 ) -> Result<Response, Problem> {
     let parameters = Parameters::of(&uri, &["pools"])?;
@@ -32,6 +33,6 @@ pub(super) async fn stream(
         }
     }
     let permit = shared.event_streams.enter(shared.app.config.max_event_streams)?;
-    let selection = Selection { pools, principal, tokens: shared.app.tokens.clone() };
-    Ok(sse::response(board::body(&shared.board, selection, permit)))
+    let selection = Selection { pools, principal };
+    Ok(sse::response(board::events(&shared.board, selection, permit), pass))
 }

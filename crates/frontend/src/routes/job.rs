@@ -1,7 +1,7 @@
 //! One job that outlives its request: its record, its result, and its end before time.
 
 use super::json;
-use crate::access::Principal;
+use crate::access::{Pass, Principal};
 use crate::answer;
 use crate::app::Shared;
 use crate::conditional;
@@ -135,6 +135,7 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 pub(super) async fn events(
     State(shared): State<Arc<Shared>>,
     principal: Principal,
+    pass: Pass,
     JobName(job): JobName,
     uri: Uri,
     headers: HeaderMap,
@@ -151,7 +152,7 @@ pub(super) async fn events(
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let permit = shared.event_streams.enter(shared.app.config.max_event_streams)?;
-    Ok(sse::response(event_streams::body(shared, job, seen, permit)))
+    Ok(sse::response(event_streams::events(shared, job, seen, permit), pass))
 }
 
 /// Waits until the job has finished or is unknown.

@@ -38,11 +38,8 @@ pub(super) async fn list(
     let parameters = Parameters::of(&uri, &[pool, state, outcome, since, "limit", "cursor"])?;
     let conditions = CONDITIONS.iter().filter_map(|&name| Some((name, parameters.text(name)?)));
     let filter = within_rights(conditions, &principal, &shared)?;
-    let limit = match parameters.number("limit")?.map(usize::try_from) {
-        None => PAGE,
-        Some(Ok(limit)) if (1..=MAX_PAGE).contains(&limit) => limit,
-        Some(_) => return Err(params::bad("limit", format!("a number from 1 to {MAX_PAGE} is needed"))),
-    };
+    let limit = parameters.number("limit", 1..=MAX_PAGE as u64)?;
+    let limit = limit.map_or(PAGE, |limit| usize::try_from(limit).unwrap_or(MAX_PAGE));
     let cursor = parameters.text("cursor").map(str::parse::<Cursor>).transpose();
     let cursor = cursor.map_err(|invalid| params::bad("cursor", invalid))?;
     let page = shared.app.jobs.list(filter, cursor, limit).await.map_err(foreign)?;

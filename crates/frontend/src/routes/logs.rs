@@ -1,20 +1,20 @@
 //! The last lines that a living worker wrote, at once or as it writes them.
 
 use super::{json, no_worker};
-use crate::access::Principal;
+use crate::access::{Pass, Principal};
 use crate::app::Shared;
 use crate::log_stream::{self, LineView};
 use crate::params::{NoParameters, WorkerName};
 use crate::problem::Problem;
+use crate::sse;
 use axum::extract::State;
 use axum::response::Response;
-use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::header::ACCEPT;
+use http::{HeaderMap, HeaderName};
 use serde::Serialize;
 use std::sync::Arc;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 const EVENTS: &str = "text/event-stream";
 
 #[derive(Serialize)]
@@ -31,6 +31,7 @@ pub(super) async fn show(
     _: NoParameters,
     State(shared): State<Arc<Shared>>,
     principal: Principal,
+    pass: Pass,
     WorkerName(worker): WorkerName,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -44,12 +45,7 @@ pub(super) async fn show(
     // An id of another worker, or no number: the client begins anew.
     let seen = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok()?.trim().parse().ok()).unwrap_or(0);
     let permit = shared.event_streams.enter(shared.app.config.max_event_streams)?;
-    let mut response = Response::new(log_stream::body(shared, worker, found.output, seen, permit));
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(EVENTS));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
-    headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
-    Ok(response)
+    Ok(sse::response(log_stream::events(shared, worker, found.output, seen, permit), pass))
 }
 
 fn wants_events(headers: &HeaderMap) -> bool {

@@ -5,7 +5,7 @@ use crate::access::Principal;
 use crate::app::Shared;
 use crate::kind::Kind;
 use crate::metrics::{Format, Scrape, gzip, takes_gzip};
-use crate::params::{NoParameters, Parameters, PoolName, bad};
+use crate::params::{NoParameters, Parameters, PoolName};
 use crate::problem::Problem;
 use axum::extract::State;
 use axum::response::Response;
@@ -77,10 +77,9 @@ pub(super) async fn history(
     uri: Uri,
 ) -> Result<Response, Problem> {
     let parameters = Parameters::of(&uri, &["seconds"])?;
-    let seconds = match parameters.number("seconds")?.unwrap_or(SECONDS) {
-        0 => return Err(bad("seconds", format!("a number from 1 to {SECONDS} is needed"))),
-        seconds => usize::try_from(seconds.min(SECONDS)).unwrap_or(usize::MAX),
-    };
+    // No history is longer.
+    let seconds = parameters.number("seconds", 1..=u64::MAX)?.unwrap_or(SECONDS).min(SECONDS);
+    let seconds = usize::try_from(seconds).unwrap_or(usize::MAX);
     let history = match shared.app.admin.history(&name, seconds) {
         Some(history) => history,
         // A pool that has just been started has none yet.

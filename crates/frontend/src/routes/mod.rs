@@ -34,7 +34,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::handler::Handler;
 use axum::middleware::from_fn_with_state;
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{self, MethodRouter, any};
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, StatusCode, Uri};
@@ -83,7 +83,7 @@ fn map() -> Vec<Route> {
         get(Debug, "/v1/pools/{pool}/quarantine", quarantine::list),
         delete(Operate, "/v1/pools/{pool}/quarantine", quarantine::clear),
         delete(Operate, "/v1/pools/{pool}/quarantine/{fingerprint}", quarantine::clear_one),
-        get(Open, guard::PAGE, dashboard::page),
+        get(Open, guard::PAGES[0], dashboard::page),
         get(Open, "/dashboard/{file}", dashboard::file),
         get(Open, "/v1/session", session::show),
         post(Open, "/v1/session", session::begin),
@@ -95,7 +95,7 @@ fn map() -> Vec<Route> {
         get(Read, "/openapi.json", openapi::document),
         // Files of the program, which tell nothing of what is running.
         #[cfg(feature = "docs-ui")]
-        get(Open, "/docs", docs::page),
+        get(Open, guard::PAGES[1], docs::page),
         #[cfg(feature = "docs-ui")]
         get(Open, "/docs/{file}", docs::file),
     ]
@@ -185,10 +185,15 @@ fn delete<H: Handler<T, Arc<Shared>>, T: 'static>(
     Route::new(Method::DELETE, access, path, routing::delete(to))
 }
 
-async fn not_found(uri: Uri) -> Problem {
+async fn not_found(uri: Uri) -> Response {
+    let page =
+        uri.path().strip_suffix('/').and_then(|path| guard::PAGES.into_iter().find(|page| *page == path));
+    if let Some(page) = page {
+        return Redirect::permanent(page).into_response();
+    }
     let path: String = uri.path().chars().take(200).collect();
     let detail = format!("failed to find `{path}`; jobs are sent with POST to /v1/pools/{{pool}}/jobs");
-    Problem::new(Kind::NotFound, StatusCode::NOT_FOUND, detail)
+    Problem::new(Kind::NotFound, StatusCode::NOT_FOUND, detail).into_response()
 }
 
 /// Returns the problem of a wrong method. The router adds `Allow`.

@@ -47,15 +47,14 @@ pub(super) fn gone(worker: &str, failed: &str, death: Option<&Death>) -> Problem
 pub(super) fn unknown(shared: &Shared, principal: &Principal, worker: &str, failed: &str) -> Problem {
     let admin = &shared.app.admin;
     let pools = admin.pools().into_iter().filter(|pool| principal.may_use(&pool.name));
-    let mut known: Vec<String> =
-        pools.flat_map(|pool| admin.workers(&pool.name).unwrap_or_default()).map(|it| it.id).collect();
-    let more = known.len().saturating_sub(NAMES);
-    known.truncate(NAMES);
+    // The workers of a pool are copied only if those before it are too few.
+    let workers = pools.flat_map(|pool| admin.workers(&pool.name).unwrap_or_default());
+    let known: Vec<String> = workers.map(|worker| worker.id).take(NAMES).collect();
     let worker: String = worker.chars().take(NAME).collect();
-    let list = match (known.is_empty(), more) {
-        (true, _) => "no worker is alive".to_owned(),
-        (false, 0) => format!("there are: {}", known.join(", ")),
-        (false, more) => format!("there are: {} and {more} more", known.join(", ")),
+    let list = match known.len() {
+        0 => "no worker is alive".to_owned(),
+        NAMES => format!("there are others, such as: {}", known.join(", ")),
+        _ => format!("there are: {}", known.join(", ")),
     };
     let detail = format!("failed to {failed} the worker `{worker}`: it has ended, or never was; {list}");
     Problem::new(Kind::UnknownWorker, StatusCode::NOT_FOUND, detail)

@@ -47,7 +47,7 @@ pub(super) async fn compute(
     let [timeout, run_timeout] = JOB_LIMITS;
     let parameters = Parameters::of(&uri, &["n", timeout, run_timeout])?;
     principal.needs_pool(POOL)?;
-    let n = parameters.number("n")?.unwrap_or(DEFAULT_N);
+    let n = parameters.number("n", 0..=u64::MAX)?.unwrap_or(DEFAULT_N);
     let mut job = Submission::new(POOL, Payload::json(n.to_string()), Encoding::Json);
     (job.limits, job.client) = (parameters.job_limits()?, remote::client(&extensions));
     (job.priority, job.tenant) = (principal.priority(None)?, principal.tenant());

@@ -38,7 +38,7 @@ pub(super) async fn begin(
 
 /// Serves `DELETE /v1/session`: ends the session of the request, if it has one.
 pub(super) async fn end(_: NoParameters, State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
-    shared.sessions.end(&headers);
+    shared.sessions.end(&headers, shared.app.tls.is_some());
     with_cookie(&shared, None, &SignedIn { signed_in: false })
 }
 

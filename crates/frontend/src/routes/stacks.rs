@@ -10,7 +10,7 @@ use crate::profile::Format;
 use axum::extract::State;
 use axum::response::Response;
 use http::{StatusCode, Uri};
-use procpool_protocol::inspection::{InspectionError, LONGEST_PROFILE};
+use procpool_protocol::inspection::{InspectionError, LONGEST_PROFILE, Profile};
 use procpool_protocol::stack::Stack;
 use serde::Serialize;
 use std::sync::Arc;
@@ -69,11 +69,7 @@ pub(super) async fn profile(
 ) -> Result<Response, Problem> {
     let parameters = Parameters::of(&uri, &["seconds", "format"])?;
     let format = Format::named(parameters.text("format"))?;
-    let seconds = parameters.number("seconds")?.unwrap_or(SECONDS);
-    if !(1..=LONGEST_PROFILE.as_secs()).contains(&seconds) {
-        let needed = format!("a whole number from 1 to {} is needed", LONGEST_PROFILE.as_secs());
-        return Err(parameters.bad("seconds", &needed));
-    }
+    let seconds = parameters.number("seconds", 1..=LONGEST_PROFILE.as_secs())?.unwrap_or(SECONDS);
     may_look(&shared, &principal, &worker)?;
     let profile = tokio::select! {
         profile = shared.app.admin.profile(&worker, Duration::from_secs(seconds)) => profile,
@@ -83,19 +79,24 @@ pub(super) async fn profile(
         }
     };
     match profile {
-        Ok(profile) => Ok(with_type(format.content_type(), format.write(&profile))),
+        Ok(profile) => Ok(with_type(format.content_type(), written(format, profile).await)),
         Err(error) => Err(why(&shared, &principal, &error)),
     }
 }
 
-/// Hides the workers of pools that the client may not use.
+/// Writes a profile, which may take a tenth of a second.
+async fn written(format: Format, profile: Profile) -> String {
+    let writing = tokio::task::spawn_blocking(move || format.write(&profile));
+    writing.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+}
+
+/// Hides the workers of pools that the client may not use. The engine knows whose a worker is: one pool's name may begin
+/// another's.
 fn may_look(shared: &Shared, principal: &Principal, worker: &str) -> Result<(), Problem> {
-    let is_of = |pool: &str| worker.strip_prefix(pool).is_some_and(|rest| rest.starts_with('-'));
-    let pools = shared.app.admin.pools();
-    if pools.iter().any(|pool| !principal.may_use(&pool.name) && is_of(&pool.name)) {
-        return Err(why(shared, principal, &InspectionError::unknown(worker)));
+    match shared.app.admin.pool_of_worker(worker) {
+        Some(pool) if principal.may_use(&pool) => Ok(()),
+        _ => Err(why(shared, principal, &InspectionError::unknown(worker))),
     }
-    Ok(())
 }
 
 fn why(shared: &Shared, principal: &Principal, error: &InspectionError) -> Problem {

@@ -17,6 +17,8 @@ async fn the_page_and_its_files_come_from_this_server_alone() {
         let policy = file.header("content-security-policy").unwrap();
         assert!(policy.starts_with("default-src 'self';") && !policy.contains("unsafe"), "{link}: {policy}");
     }
+    let slash = server.get("/dashboard/").await;
+    assert_eq!((slash.status, slash.header("location")), (308, Some("/dashboard")));
     let library = server.get("/dashboard/preact.js").await;
     assert_eq!(library.header("content-encoding"), Some("gzip"));
     let unknown = server.get("/dashboard/index.js").await;

@@ -65,6 +65,7 @@ async fn a_request_that_means_nothing_is_refused_with_what_would() {
         ("/v1/deaths?poool=fib", "poool", "`by`, `pool`, `group`, `worker`, `limit`, `cursor`"),
         ("/v1/deaths?pool=fob", "pool", "there are: down, fib, gone"),
         ("/v1/deaths?limit=0", "limit", "from 1 to 200"),
+        ("/v1/deaths?limit=-1", "limit", "from 1 to 200"),
         ("/v1/deaths?limit=201", "limit", "from 1 to 200"),
         ("/v1/deaths?cursor=x", "cursor", "`next`"),
         ("/v1/deaths?by=pool", "by", "`group` is needed"),

@@ -254,6 +254,11 @@ impl Admin for Fake {
         (worker == "fib-1").then(|| if order == WorkerOrder::Kill { "fib".into() } else { "retires".into() })
     }
 
+    /// `fib-0` was there.
+    fn pool_of_worker(&self, worker: &str) -> Option<String> {
+        ["fib-0", "fib-1", "fib-2"].contains(&worker).then(|| "fib".into())
+    }
+
     /// `fib-1` is half done, `fib-0` has ended.
     fn worker(&self, worker: &str) -> BoxFuture<'_, Result<WorkerDetail, InspectionError>> {
         let found = self.workers("fib").into_iter().flatten().find(|it| it.id == worker);

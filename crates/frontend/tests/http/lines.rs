@@ -50,14 +50,15 @@ impl WorkerOutput for Lines {
     fn read(&self, seen: u64) -> OutputPage {
         let held = self.held.lock().unwrap();
         let rest = held.lines.iter().filter(|line| line.number > seen).cloned().collect();
-        OutputPage::new(rest, held.gone.saturating_sub(seen), held.is_over)
+        let last = held.gone + held.lines.len() as u64;
+        OutputPage::new(rest, held.gone.saturating_sub(seen), held.is_over, last)
     }
 
     fn changed(&self, seen: u64) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             let changed = self.changed.notified();
             let page = self.read(seen);
-            if page.lines.is_empty() && !page.is_over {
+            if page.seen == seen && !page.is_over {
                 changed.await;
             }
         })

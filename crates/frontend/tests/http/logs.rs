@@ -76,6 +76,15 @@ async fn lines_are_followed_resumed_and_missed_and_the_stream_ends_with_the_work
 }
 
 #[tokio::test]
+async fn a_number_that_no_line_has_had_begins_anew_and_waits() {
+    let engine = Fake::echo();
+    let server = server(&engine).await;
+    let mut source = follow(&server, Some(99)).await;
+    engine.output.write("one");
+    assert_eq!(source.next().await.unwrap().id, Some(1));
+}
+
+#[tokio::test]
 async fn a_stream_ends_when_the_server_drains() {
     let engine = Fake::echo();
     let server = server(&engine).await;

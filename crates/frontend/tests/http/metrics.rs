@@ -1,7 +1,9 @@
 //! `/metrics`: its formats, its labels, and what it counts; and the last minutes of a pool.
 
+use crate::client::soon;
 use crate::fake::Fake;
-use crate::server::Server;
+use crate::lifetimes::{Event, holding};
+use crate::server::{Server, post_text};
 use procpool_frontend::{Scopes, Token, TokenDigest, Tokens};
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -11,6 +13,20 @@ async fn scrape(server: &Server, accept: &str) -> (String, String) {
     let reply = server.ask(request).await;
     assert_eq!(reply.status, 200, "{}", reply.text());
     (reply.header("content-type").unwrap().to_owned(), reply.text().to_owned())
+}
+
+#[tokio::test]
+async fn a_request_whose_client_leaves_is_counted() {
+    let (engine, mut events, _release) = holding();
+    let server = Server::of(engine).await;
+    let mut leaving = server.connect().await;
+    leaving.send(post_text("/v1/pools/fib/jobs", "", "1")).await;
+    assert_eq!(soon(events.recv()).await, Some(Event::Started));
+    leaving.reset();
+    assert_eq!(soon(events.recv()).await, Some(Event::Dropped));
+    // It is counted as the last part of it is dropped, just after its job.
+    let line = r#"{route="/v1/pools/{pool}/jobs",method="POST",status="499"} 1"#;
+    soon(async { while !scrape(&server, "*/*").await.1.contains(line) {} }).await;
 }
 
 #[tokio::test]

@@ -96,7 +96,11 @@ async fn a_link_on_another_site_leads_to_the_page_and_to_nothing_else() {
     assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
     let policy = page.header("content-security-policy").unwrap();
     assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"), "{policy}");
-    for path in ["/dashboard/main.js", "/v1/events", "/v1/session", "/dashboard/", "/dashboardx"] {
+    #[cfg(feature = "docs-ui")]
+    assert_eq!(ask("/docs").await.status, 200);
+    for path in
+        ["/openapi.json", "/dashboard/main.js", "/v1/events", "/v1/session", "/dashboard/", "/dashboardx"]
+    {
         assert_eq!(ask(path).await.status, 403, "{path}");
     }
 }

@@ -1,6 +1,7 @@
 //! The sessions of people who use the page.
 
 use crate::client::Reply;
+use crate::events::Source;
 use crate::fake::Fake;
 use crate::server::Server;
 use procpool_frontend::{OrdersToken, Scope, Token, TokenDigest, Tokens};
@@ -66,7 +67,9 @@ async fn a_session_has_the_rights_that_its_token_has_now() {
     let server = Server::with_tokens(Fake::echo(), &tokens).await;
     let cookie = sign_in(&server, SECRET).await;
     let order = || ask(&server, "POST", "/v1/pools/fib/pause", &cookie);
-    assert_eq!(order().await.status, 401, "no page of this server asks");
+    let refused = order().await;
+    assert_eq!(refused.status, 401, "no page of this server asks");
+    assert!(refused.problem()["detail"].as_str().unwrap().contains("`Origin`"), "{refused:?}");
     let from_page = format!("{OWN}{cookie}");
     let order = || ask(&server, "POST", "/v1/pools/fib/pause", &from_page);
     assert_eq!(order().await.status, 403);
@@ -77,6 +80,37 @@ async fn a_session_has_the_rights_that_its_token_has_now() {
     assert_eq!(order().await.status, 200);
     tokens.replace(Vec::new());
     assert_eq!(order().await.status, 401, "it ends with its token");
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_its_session_and_with_its_token() {
+    let engine = Fake::echo();
+    let tokens = tokens(&[Scope::Read, Scope::Debug]);
+    let server = Server::with_tokens(engine.clone(), &tokens).await;
+    let cookie = sign_in(&server, SECRET).await;
+    let bearer = format!("Authorization: Bearer {SECRET}\r\n");
+    let logs = async |proof: &str| {
+        let head = format!("Accept: text/event-stream\r\n{proof}");
+        Source::at(&server, "/v1/workers/fib-1/logs", &head).await
+    };
+    let (mut by_cookie, mut by_token) = (logs(&cookie).await, logs(&bearer).await);
+    let mut board = Source::at(&server, "/v1/events", &cookie).await;
+    engine.output.write("one");
+    assert_eq!(by_cookie.next().await.unwrap().id, Some(1));
+    assert_eq!(by_token.next().await.unwrap().id, Some(1));
+
+    ask(&server, "DELETE", "/v1/session", &format!("{OWN}{cookie}")).await;
+    engine.output.write("two");
+    assert_eq!(by_cookie.next().await, None, "it has signed out");
+    while board.next().await.is_some() {}
+    assert_eq!(by_token.next().await.unwrap().id, Some(2), "it needs no session");
+
+    let mut ann = Token::new("ann").unwrap();
+    ann.digest = Some(TokenDigest::of(b"another-secret-of-ann"));
+    ann.scopes = [Scope::Read, Scope::Debug].into_iter().collect();
+    tokens.replace(vec![ann]);
+    engine.output.write("three");
+    assert_eq!(by_token.next().await, None, "its token is another one now");
 }
 
 #[tokio::test]

@@ -108,7 +108,7 @@ mod tests {
             loop {
                 theirs.changed(seen).await;
                 let page = theirs.read(seen);
-                seen = page.lines.last().map_or(seen, |line| line.number);
+                seen = page.seen;
                 heard.extend(page.lines.iter().map(|line| line.text.clone()));
                 if page.is_over {
                     return heard;

@@ -56,7 +56,7 @@ impl LineRing {
         let seen = if seen > self.last { 0 } else { seen };
         let oldest = self.last - self.lines.len() as u64;
         let lines = self.lines.iter().filter(|line| line.number > seen).cloned().collect();
-        OutputPage::new(lines, oldest.saturating_sub(seen), self.is_over)
+        OutputPage::new(lines, oldest.saturating_sub(seen), self.is_over, self.last)
     }
 
     pub(super) fn has_news(&self, seen: u64) -> bool {
@@ -115,5 +115,17 @@ mod tests {
         assert!(ring.has_news(0) && !ring.has_news(1));
         ring.end();
         assert!(ring.has_news(1) && ring.page(1).is_over);
+    }
+
+    /// Otherwise a reader would look again and again, and never wait.
+    #[test]
+    fn after_a_page_there_is_no_news_whatever_was_seen_before() {
+        let too_long = || ["z".repeat(2 * BYTES)];
+        for ring in [ring_of([]), ring_of(too_long()), ring_of(["x".to_owned()])] {
+            for seen in [0, 1, 2, 99, u64::MAX] {
+                assert!(!ring.has_news(ring.page(seen).seen), "{ring:?} after {seen}");
+            }
+        }
+        assert_eq!(ring_of(too_long()).page(0).missed, 1);
     }
 }

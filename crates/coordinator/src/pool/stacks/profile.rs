@@ -6,6 +6,7 @@ use crate::pool::{Pool, RawPool};
 use procpool_process::{SnapshotError, Threads, clock};
 use procpool_protocol::Job;
 use procpool_protocol::inspection::{InspectionError, LONGEST_PROFILE, Profile, Sample};
+use procpool_protocol::stack::StackFrame;
 use procpool_stacks::{Call, ModuleFile, UnnamedThread, Unwound};
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
@@ -13,6 +14,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// Maximum number of different calls of a profile.
 const MOST_CALLS: usize = 16_384;
+
+/// Maximum number of calls of a profile with those that were inlined into them. Calls beyond it have the name of the
+/// outermost function at their place.
+const MOST_NAMES: usize = 32_768;
+
+/// Maximum number of calls of a sample, with those that were inlined. The outermost ones beyond it are left out.
+const DEEPEST: usize = 256;
 
 /// Number of calls that are named together.
 const TOGETHER: usize = 128;
@@ -157,21 +165,59 @@ impl Seen {
             note = note.or_else(|| stack.note.clone());
             let stack = if is_whole { stack } else { unnamed.unnamed() };
             for thread in stack.threads {
-                let first = u32::try_from(profile.frames.len()).unwrap_or(u32::MAX);
-                profile.frames.extend(thread.frames);
-                named.push((first..u32::try_from(profile.frames.len()).unwrap_or(first)).collect());
+                named.push(keep(thread.frames, &mut profile.frames));
             }
         }
+        let mut is_cut = false;
         profile.samples = self
             .samples
             .into_iter()
             .map(|(at, calls)| {
-                let calls = calls.into_iter().filter_map(|call| named.get(call)).flatten().copied().collect();
+                let all = calls.into_iter().filter_map(|call| named.get(call)).flatten().copied();
+                let mut calls: Vec<_> = all.take(DEEPEST + 1).collect();
+                is_cut |= calls.len() > DEEPEST;
+                calls.truncate(DEEPEST);
                 Sample { at, calls }
             })
             .collect();
+        if is_cut {
+            let cut = format!("stacks of more than {DEEPEST} calls are shown without their outermost ones");
+            add(&mut profile.note, &cut);
+        }
         if let Some(note) = note {
             add(&mut profile.note, &note);
         }
+    }
+}
+
+/// Adds the frames of one call to those of a profile, and returns their numbers. A worker's debug information decides
+/// how many there are.
+fn keep(mut frames: Vec<StackFrame>, all: &mut Vec<StackFrame>) -> Vec<u32> {
+    if all.len() + frames.len() > MOST_NAMES {
+        frames.drain(..frames.len().saturating_sub(1));
+    }
+    let first = u32::try_from(all.len()).unwrap_or(u32::MAX);
+    all.extend(frames);
+    (first..u32::try_from(all.len()).unwrap_or(first)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frames(count: usize) -> Vec<StackFrame> {
+        (0..count).map(|nth| StackFrame::new(Some("fib".into()), nth as u64)).collect()
+    }
+
+    #[test]
+    fn calls_that_were_inlined_are_kept_up_to_a_bound_and_then_the_outermost_alone() {
+        let mut all = Vec::new();
+        assert_eq!(keep(frames(3), &mut all), [0, 1, 2]);
+        while all.len() + 32 <= MOST_NAMES {
+            keep(frames(32), &mut all);
+        }
+        let before = all.len();
+        assert_eq!(keep(frames(32), &mut all), [u32::try_from(before).unwrap()]);
+        assert_eq!(all[before].offset, 31, "frames begin with the innermost one");
     }
 }
