@@ -1,5 +1,7 @@
 //! Snapshots of real processes: running, stopped, dying, traced by another, with many threads.
 
+mod stuck_in_exec;
+
 use super::*;
 use crate::Executable;
 use crate::WorkerLimits;
