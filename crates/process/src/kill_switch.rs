@@ -121,8 +121,22 @@ impl KillSwitch {
     /// # Errors
     /// When there is no process, the system forbids it, or the process does not stop in time.
     pub async fn snapshot(&self, threads: Threads, within: Duration) -> Result<Snapshot, SnapshotError> {
+        self.snapshot_holding(threads, within, ()).await
+    }
+
+    /// Takes a [`snapshot`](Self::snapshot), and drops `held` when nothing is left of that, even if the process
+    /// holds it up beyond `within`.
+    ///
+    /// # Errors
+    /// As [`snapshot`](Self::snapshot).
+    pub async fn snapshot_holding(
+        &self,
+        threads: Threads,
+        within: Duration,
+        held: impl Send + 'static,
+    ) -> Result<Snapshot, SnapshotError> {
         let process = self.process().ok_or(SnapshotError::Gone)?;
-        snapshot::take(process, threads, within).await
+        snapshot::take(process, threads, within, held).await
     }
 
     /// Returns the process id, once there is one.

@@ -5,12 +5,16 @@ use crate::arch::Arch;
 use crate::block_cache::{BlockCache, FileId};
 use crate::elf::Elf;
 use crate::frame_index::{self, Records};
+use crate::mounts::Mounts;
 use crate::snapshot::Mapping;
 use std::fs::{File, Metadata, OpenOptions};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 
 /// `O_NONBLOCK | O_NOCTTY`, on both architectures: whatever it is, opening does not wait.
 const CAREFULLY: i32 = 0o4000 | 0o400;
+
+/// The words that finish “its file”.
+pub(crate) const NOT_READABLE: &str = "cannot be read by this process";
 
 /// A file that can be read.
 #[derive(Debug)]
@@ -21,23 +25,24 @@ pub(crate) struct Module {
 }
 
 impl Module {
-    /// Opens the file of a mapping.
+    /// Opens the file of a mapping, by `mounts` if its path may be invented.
     ///
     /// # Errors
     /// The words that finish “its file”.
-    pub(crate) fn open(mapping: &Mapping, arch: Arch, cache: &BlockCache) -> Result<Self, &'static str> {
+    pub(crate) fn open(
+        mapping: &Mapping,
+        arch: Arch,
+        cache: &BlockCache,
+        mounts: Option<&Mounts>,
+    ) -> Result<Self, &'static str> {
         if mapping.path.ends_with(" (deleted)") {
             return Err("was deleted or replaced since it was started");
         }
         if !mapping.path.starts_with('/') {
             return Err("is memory of the kernel or of the program");
         }
-        let gone = "cannot be read by this process";
-        let metadata = std::fs::metadata(&mapping.path).map_err(|_| gone)?;
-        check(&metadata, mapping)?;
-        let mut options = OpenOptions::new();
-        let file = options.read(true).custom_flags(CAREFULLY).open(&mapping.path).map_err(|_| gone)?;
-        let metadata = file.metadata().map_err(|_| gone)?;
+        let file = mounts.map_or_else(|| open(mapping), |mounts| mounts.open(mapping))?;
+        let metadata = file.metadata().map_err(|_| NOT_READABLE)?;
         check(&metadata, mapping)?;
         let id = FileId::of(&metadata);
         let elf = Elf::read(arch, |at, length| cache.read(&file, id, at, length))?;
@@ -56,9 +61,15 @@ impl Module {
     }
 }
 
+fn open(mapping: &Mapping) -> Result<File, &'static str> {
+    check(&std::fs::metadata(&mapping.path).map_err(|_| NOT_READABLE)?, mapping)?;
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(CAREFULLY).open(&mapping.path).map_err(|_| NOT_READABLE)
+}
+
 /// Refuses what is not a regular file, or not the one that was mapped. Some file systems number their files
 /// in another way than they tell the kernel. There the device differs too, and nothing can be said.
-fn check(metadata: &Metadata, mapping: &Mapping) -> Result<(), &'static str> {
+pub(crate) fn check(metadata: &Metadata, mapping: &Mapping) -> Result<(), &'static str> {
     if !metadata.is_file() {
         return Err("is not a regular file");
     }
@@ -70,7 +81,7 @@ fn check(metadata: &Metadata, mapping: &Mapping) -> Result<(), &'static str> {
 }
 
 /// Splits a device's number as Linux does.
-fn device(number: u64) -> (u32, u32) {
+pub(crate) fn device(number: u64) -> (u32, u32) {
     let major = (number >> 8) & 0xfff | (number >> 32) & !0xfff;
     let minor = number & 0xff | (number >> 12) & !0xff;
     (u32::try_from(major).unwrap_or_default(), u32::try_from(minor).unwrap_or_default())

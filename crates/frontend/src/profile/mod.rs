@@ -79,7 +79,7 @@ mod tests {
         let began = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
         let mut profile = Profile::new("fib-1", 77, began);
         profile.frames = vec![frame("spin<&str>", 7), frame("main;\n", 3)];
-        let sample = |at, calls: &[u32]| Sample { at: Duration::from_millis(at), calls: calls.to_vec() };
+        let sample = |at, calls: &[u32]| Sample::new(Duration::from_millis(at), calls.to_vec());
         profile.samples = vec![sample(0, &[0, 1]), sample(10, &[0, 1]), sample(30, &[1])];
         profile
     }

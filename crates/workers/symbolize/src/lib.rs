@@ -102,11 +102,9 @@ fn names_of(loader: &Loader, address: u64) -> Vec<Name> {
             }
             let function = frame.function.and_then(|function| Some(short(&function.demangle().ok()?)));
             let location = frame.location.as_ref();
-            names.push(Name {
-                function,
-                file: location.and_then(|location| location.file).map(short),
-                line: location.and_then(|location| location.line).filter(|&line| line > 0),
-            });
+            let file = location.and_then(|location| location.file).map(short);
+            let line = location.and_then(|location| location.line).filter(|&line| line > 0);
+            names.push(Name::new(function, file, line));
         }
     }
     // The outermost is the function that was compiled, whose symbol is known without debug information.
@@ -115,7 +113,7 @@ fn names_of(loader: &Loader, address: u64) -> Vec<Name> {
     match names.last_mut() {
         Some(last) if last.function.is_none() => last.function = symbol(),
         Some(_) => {}
-        None => names.extend(symbol().map(|name| Name { function: Some(name), ..Name::default() })),
+        None => names.extend(symbol().map(|name| Name::new(Some(name), None, None))),
     }
     names
 }
@@ -140,7 +138,7 @@ mod tests {
     #[test]
     fn a_file_without_a_meaning_has_a_note_and_no_names() {
         let files = vec!["/nowhere".into(), "/dev/zero".into(), "/proc/self/status".into(), own()];
-        let request = Request { files, calls: vec![(0, 1), (2, 1), (3, u64::MAX), (9, 7)] };
+        let request = Request::new(files, vec![(0, 1), (2, 1), (3, u64::MAX), (9, 7)]);
         let names = Symbolizer::default().name(&request);
         assert_eq!(names.calls, vec![Vec::new(); 4]);
         assert_eq!(names.notes.len(), 3, "{:?}", names.notes);
@@ -156,7 +154,7 @@ mod tests {
     #[test]
     fn the_number_of_open_files_and_of_calls_is_bounded() {
         let mut symbolizer = Symbolizer::default();
-        let request = Request { files: vec![own()], calls: vec![(0, u64::MAX); MOST_CALLS + 1] };
+        let request = Request::new(vec![own()], vec![(0, u64::MAX); MOST_CALLS + 1]);
         assert_eq!(symbolizer.name(&request).calls.len(), MOST_CALLS);
         assert_eq!(symbolizer.files.len(), 1);
     }

@@ -35,7 +35,8 @@ async fn stuck() -> (Arc<WorkerProcess>, Ends) {
 #[tokio::test]
 async fn a_worker_that_nobody_can_begin_to_trace_is_killed_all_the_same() {
     let (process, _ends) = stuck().await;
-    let error = take(process.clone(), Threads::First, Duration::from_millis(50)).await.expect_err("it waits");
+    let error =
+        take(process.clone(), Threads::First, Duration::from_millis(50), ()).await.expect_err("it waits");
     assert!(matches!(error, SnapshotError::Slow { .. }), "{error}");
     // The tracer still waits.
     let asked = process.clone();
@@ -53,7 +54,8 @@ async fn a_worker_that_nobody_can_begin_to_trace_is_killed_all_the_same() {
 fn a_copy_of_these_tests_never_finishes_its_exec() {
     if let Ok(thread) = std::env::var(TRACED) {
         let thread = Pid::from_raw(thread.parse().expect("a number")).expect("a thread");
-        let _traced = crate::os::trace::Traced::seize(thread).expect("a thread of a process of the same user");
+        let _traced =
+            crate::os::trace::Traced::seize(thread).expect("a thread of a process of the same user");
         println!("\ntraced");
         loop {
             std::thread::park();
