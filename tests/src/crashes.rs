@@ -89,7 +89,15 @@ pub fn install_own_handler() {
 /// # Panics
 /// When the worker cannot be read.
 pub fn has_lines() -> bool {
+    has_lines_of("crashes")
+}
+
+/// Returns whether an executable of this workspace has the lines of its sources.
+///
+/// # Panics
+/// When it cannot be read.
+pub fn has_lines_of(executable: &str) -> bool {
     let name = b"\0.debug_line\0";
-    let file = std::fs::read(crate::binaries::binary("crashes")).expect("the worker is there");
+    let file = std::fs::read(crate::binaries::binary(executable)).expect("the worker is there");
     file.windows(name.len()).any(|window| window == name)
 }

@@ -65,7 +65,8 @@ fn line_of(text: &str) -> Option<u32> {
 #[tokio::test]
 async fn a_null_write_in_c_names_its_function_and_line_and_the_way_there() {
     let report = crash(Way::Null).await;
-    assert_eq!(report.death.exit.signal(), Some(SIGSEGV));
+    assert_eq!((report.death.exit.signal(), report.death.fault), (Some(SIGSEGV), Some(0)));
+    assert!(report.to_string().contains("SIGSEGV) at address 0x0 (null) after"), "{report}");
     let frame = &frames(&report)[0];
     assert_eq!(frame.function.as_deref(), Some("crash_writes_null"), "{:#?}", report.death.stack);
     assert_eq!(frame.line, line_of("/* null */"));
@@ -84,7 +85,7 @@ async fn a_null_write_in_c_names_its_function_and_line_and_the_way_there() {
 #[tokio::test]
 async fn an_abort_names_who_called_it() {
     let report = crash(Way::Abort).await;
-    assert_eq!(report.death.exit.signal(), Some(SIGABRT));
+    assert_eq!((report.death.exit.signal(), report.death.fault), (Some(SIGABRT), None));
     call_in(&report, "crash_aborts");
 }
 
@@ -106,6 +107,7 @@ async fn a_trap_and_a_call_of_nothing_have_stacks() {
     assert_eq!(call_in(&report, "crash_traps"), 0);
     let report = crash(Way::Call).await;
     assert_eq!((call_in(&report, "crash_calls_nothing"), frames(&report)[0].offset), (1, 0));
+    assert_eq!(report.death.fault, Some(0));
 }
 
 #[tokio::test]

@@ -43,8 +43,8 @@ pub struct PoolLimits {
     pub admission: bool,
     /// Time from asking a job to stop to killing its worker. Default: 100 ms.
     pub grace: Duration,
-    /// Whether the pool takes the stack of a worker before it kills the worker for its job's timeout. The outcome of
-    /// the job then waits for the stack, at most 240 ms. Default: false.
+    /// Whether the pool takes the stack of a worker when the time of its job is up. The outcome of the job then waits
+    /// for the stack, at most 240 ms. Default: false.
     pub stack_at_deadline: bool,
     /// Time from asking an idle worker to exit to killing it. Default: 2 s.
     pub stop_timeout: Duration,

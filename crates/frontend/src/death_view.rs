@@ -23,6 +23,8 @@ pub(crate) struct DeathView<'a> {
     summary: String,
     signal: Option<i32>,
     signal_name: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fault_address: Option<String>,
     exit_code: Option<i32>,
     limit_hit: Option<LimitHit>,
     oom_killed: bool,
@@ -64,6 +66,7 @@ impl<'a> From<&'a Death> for DeathView<'a> {
             summary: report.to_string(),
             signal: report.exit.signal(),
             signal_name: report.exit.signal().and_then(signal_name),
+            fault_address: report.fault.map(|address| format!("{address:#x}")),
             exit_code: report.exit.code(),
             limit_hit: report.limit,
             oom_killed: report.oom_killed,

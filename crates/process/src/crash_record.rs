@@ -3,13 +3,16 @@
 
 use procpool_protocol::Exit;
 use procpool_protocol::crash_record::{
-    MAPS, MAPS_AT, MAPS_LENGTH, MOST_MAPS, MOST_STACK, NAME, RECORD, REGISTERS, SIGNAL, STACK, STACK_AT,
-    STACK_LENGTH, STATE, THREAD,
+    FAULT, HAS_FAULT, MAPS, MAPS_AT, MAPS_LENGTH, MOST_MAPS, MOST_STACK, NAME, RECORD, REGISTERS, SIGNAL,
+    STACK, STACK_AT, STACK_LENGTH, STATE, THREAD,
 };
 use procpool_stacks::{Registers, Snapshot, ThreadSnapshot, mappings};
 
 /// By which a process also ends that has handled another signal of a crash, and written a message.
 const SIGABRT: u64 = 6;
+
+/// SIGBUS and SIGSEGV, by which an access to memory fails.
+const OF_ACCESSES: [u64; 2] = [7, 11];
 
 /// Returns the state of the thread that crashed, if this worker recorded it and ended by it. `read` fills bytes
 /// from a position of the page, or returns `None`.
@@ -48,6 +51,18 @@ pub(crate) fn snapshot(exit: Exit, read: impl Fn(u64, &mut [u8]) -> Option<()>) 
     Some(Snapshot::new(vec![thread], mappings(&maps)))
 }
 
+/// Returns the address of the access that ended the worker, if the worker recorded it. `read` is as above.
+pub(crate) fn fault(exit: Exit, read: impl Fn(u64, &mut [u8]) -> Option<()>) -> Option<u64> {
+    let ended_by = u64::try_from(exit.signal()?).ok().filter(|signal| OF_ACCESSES.contains(signal))?;
+    let number = |at| {
+        let mut bytes = [0; 8];
+        read(RECORD + at, &mut bytes)?;
+        Some(u64::from_le_bytes(bytes))
+    };
+    let counts = number(STATE)? != 0 && number(SIGNAL)? == ended_by && number(HAS_FAULT)? == 1;
+    if counts { number(FAULT) } else { None }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,14 +85,40 @@ mod tests {
             self.0[at..at + bytes.len()].copy_from_slice(bytes);
         }
 
-        fn read(&self, signal: u64) -> Option<Snapshot> {
-            let exit = Exit::by_signal(i32::try_from(signal).unwrap(), false);
-            snapshot(exit, |at, bytes| {
-                let at = usize::try_from(at).ok()?;
-                bytes.copy_from_slice(self.0.get(at..)?.get(..bytes.len())?);
-                Some(())
-            })
+        fn bytes(&self, at: u64, bytes: &mut [u8]) -> Option<()> {
+            let at = usize::try_from(at).ok()?;
+            bytes.copy_from_slice(self.0.get(at..)?.get(..bytes.len())?);
+            Some(())
         }
+
+        fn read(&self, signal: u64) -> Option<Snapshot> {
+            snapshot(by(signal), |at, bytes| self.bytes(at, bytes))
+        }
+
+        fn fault(&self, signal: u64) -> Option<u64> {
+            fault(by(signal), |at, bytes| self.bytes(at, bytes))
+        }
+    }
+
+    fn by(signal: u64) -> Exit {
+        Exit::by_signal(i32::try_from(signal).unwrap(), false)
+    }
+
+    #[test]
+    fn the_address_of_an_access_counts_if_the_worker_knows_it_and_ended_by_it() {
+        let numbers = [(STATE, NUMBERS), (SIGNAL, SIGSEGV), (FAULT, 0x10)];
+        let mut page = Written::with(&numbers);
+        assert_eq!(page.fault(SIGSEGV), None, "an older worker writes any address there");
+        page.put(HAS_FAULT, &1_u64.to_le_bytes());
+        assert_eq!(page.fault(SIGSEGV), Some(0x10));
+        assert_eq!((page.fault(SIGABRT), page.fault(7), page.fault(9)), (None, None, None));
+        page.put(SIGNAL, &SIGABRT.to_le_bytes());
+        assert_eq!(page.fault(SIGABRT), None, "an abort is about no address");
+        page.put(SIGNAL, &SIGSEGV.to_le_bytes());
+        page.put(STATE, &0_u64.to_le_bytes());
+        assert_eq!(page.fault(SIGSEGV), None, "nothing is written");
+        page.0.truncate(100);
+        assert_eq!(page.fault(SIGSEGV), None, "a page without room for a record");
     }
 
     #[test]

@@ -221,7 +221,8 @@ impl Session {
         }
         let answers = last_frames.iter().filter(|frame| frame.kind == Kind::Done).count() as u64;
         let job = begun.unwrap_or(self.jobs.answered + answers + 1);
-        let report = self.body.bury(death::LAST_WORDS, Some(job)).await;
+        let mut report = self.body.bury(death::LAST_WORDS, Some(job)).await;
+        report.fault = self.page.as_ref().and_then(|page| page.fault(report.exit));
         let crash = self.page.as_ref().and_then(|page| page.crash(report.exit)).map(Box::new);
         Ending { report, last_frames, unread: self.jobs.reset, begun, was_killed, crash }
     }

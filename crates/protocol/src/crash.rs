@@ -104,6 +104,9 @@ pub struct ExitReport {
     pub pid: u32,
     /// How it ended.
     pub exit: Exit,
+    /// The address of the access to memory by which it ended: `Some(0)` for a null pointer. `None` if it ended
+    /// otherwise, or its worker records no crashes.
+    pub fault: Option<u64>,
     /// The limit that caused its death. `None` if there is no evidence for one.
     pub limit: Option<LimitHit>,
     /// Whether the kernel killed it because memory had run out, in its control group or in the machine. The
@@ -139,6 +142,7 @@ impl ExitReport {
             worker: worker.into(),
             pid,
             exit,
+            fault: None,
             limit: None,
             oom_killed: false,
             ordered: false,
@@ -166,6 +170,10 @@ impl fmt::Display for ExitReport {
             Exit::Unknown => out.write_str("in a way that this process was not told of")?,
             exit => write!(out, "with {exit}")?,
         }
+        if let Some(address) = self.fault {
+            let null = if address < NULL_PAGE { " (null)" } else { "" };
+            write!(out, " at address {address:#x}{null}")?;
+        }
         write!(out, " after {:.1?} and {} jobs", self.uptime, self.jobs_done)?;
         if self.exit == Exit::Unknown {
             out.write_str(
@@ -189,6 +197,9 @@ impl fmt::Display for ExitReport {
         out.write_str(&was_in(self.stack.as_deref()))
     }
 }
+
+/// Addresses below are those of a null pointer, and of a member behind one.
+const NULL_PAGE: u64 = 4096;
 
 /// The exit code of a worker that has lost its coordinator. It then writes nothing, because its output has no
 /// reader.
@@ -262,6 +273,7 @@ impl Serialize for CrashReport {
             pid: self.death.pid,
             signal: self.death.exit.signal(),
             signal_name: self.death.exit.signal().and_then(signal_name),
+            fault_address: self.death.fault.map(|address| format!("{address:#x}")),
             exit_code: self.death.exit.code(),
             limit_hit: self.death.limit,
             oom_killed: self.death.oom_killed,
@@ -291,6 +303,8 @@ struct CrashJson<'a> {
     pid: u32,
     signal: Option<i32>,
     signal_name: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fault_address: Option<String>,
     exit_code: Option<i32>,
     limit_hit: Option<LimitHit>,
     oom_killed: bool,

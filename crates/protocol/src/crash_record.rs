@@ -28,8 +28,8 @@ pub const SIGNAL: u64 = 8;
 /// Offset of the number of the thread.
 pub const THREAD: u64 = 16;
 
-/// Offset of the address that the signal is about, such as that of an access that is not allowed. It has no
-/// meaning for signals that a process sent.
+/// Offset of the address that the signal is about, such as that of an access that is not allowed. It has a
+/// meaning only if [`HAS_FAULT`] says so.
 pub const FAULT: u64 = 24;
 
 /// Offset of the registers: instruction pointer, stack pointer, frame pointer, link register.
@@ -43,6 +43,11 @@ pub const MAPS_LENGTH: u64 = 72;
 
 /// Offset of the thread's name: 16 bytes, with zeros at the end.
 pub const NAME: u64 = 80;
+
+/// Offset of whether [`FAULT`] is the address of an access that failed: 1, or 0 if it is not. Workers that do not
+/// know this number leave 0 there. The address is not known for a signal that a process sent, or for an address
+/// that no memory can have.
+pub const HAS_FAULT: u64 = 96;
 
 /// Offset of the copy of the stack.
 pub const STACK_AT: u64 = 4096;

@@ -128,7 +128,7 @@ pub enum JobError {
         limit: Duration,
         /// The file in which the job was saved, to be run again. `None` if it was not saved.
         replay: Option<PathBuf>,
-        /// The stack of the worker when it was killed, if it is known. `None` if the worker gave the job up.
+        /// The stack of the worker at the deadline, if it is known. `None` if the job gave up at once.
         stack: Option<Arc<Stack>>,
     },
     /// The caller cancelled the job.

@@ -1,12 +1,11 @@
-//! The stack in a job's error: what its worker did when it was killed, or when it crashed.
+//! The stack in a job's error: what its worker did at the deadline, or when it crashed.
 
 use crate::outcome::JobError;
 use crate::stack::Stack;
 use std::sync::Arc;
 
 impl JobError {
-    /// Returns what the worker did when it was killed at the job's timeout, or when it crashed, if that is
-    /// known.
+    /// Returns what the worker did when the time of the job was up, or when it crashed, if that is known.
     ///
     /// ```
     /// # use procpool_protocol::JobError;

@@ -23,7 +23,8 @@ pub(crate) struct FileId {
 
 impl FileId {
     pub(crate) fn of(metadata: &Metadata) -> Self {
-        let changed = (metadata.mtime(), metadata.mtime_nsec());
+        // Not the time of modification, which the owner of the file can set to what it was.
+        let changed = (metadata.ctime(), metadata.ctime_nsec());
         Self { device: metadata.dev(), inode: metadata.ino(), size: metadata.size(), changed }
     }
 }

@@ -8,13 +8,18 @@ use crate::frame_index::{self, Records};
 use crate::mounts::Mounts;
 use crate::snapshot::Mapping;
 use std::fs::{File, Metadata, OpenOptions};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 
-/// `O_NONBLOCK | O_NOCTTY`, on both architectures: whatever it is, opening does not wait.
+/// `O_NONBLOCK | O_NOCTTY`, on both architectures.
 const CAREFULLY: i32 = 0o4000 | 0o400;
 
 /// The words that finish “its file”.
 pub(crate) const NOT_READABLE: &str = "cannot be read by this process";
+
+/// `O_PATH`, on both architectures: finds the file without opening it, so that a pipe does not wait, and a device
+/// does nothing.
+const FIND: i32 = 0o10_000_000;
 
 /// A file that can be read.
 #[derive(Debug)]
@@ -42,9 +47,7 @@ impl Module {
             return Err("is memory of the kernel or of the program");
         }
         let file = mounts.map_or_else(|| open(mapping), |mounts| mounts.open(mapping))?;
-        let metadata = file.metadata().map_err(|_| NOT_READABLE)?;
-        check(&metadata, mapping)?;
-        let id = FileId::of(&metadata);
+        let id = FileId::of(&file.metadata().map_err(|_| NOT_READABLE)?);
         let elf = Elf::read(arch, |at, length| cache.read(&file, id, at, length))?;
         Ok(Self { file, id, elf })
     }
@@ -62,14 +65,20 @@ impl Module {
 }
 
 fn open(mapping: &Mapping) -> Result<File, &'static str> {
-    check(&std::fs::metadata(&mapping.path).map_err(|_| NOT_READABLE)?, mapping)?;
-    let mut options = OpenOptions::new();
-    options.read(true).custom_flags(CAREFULLY).open(&mapping.path).map_err(|_| NOT_READABLE)
+    let found = OpenOptions::new().read(true).custom_flags(FIND).open(&mapping.path);
+    reopen(&found.map_err(|_| NOT_READABLE)?, mapping)
+}
+
+/// Opens a file that was found, if it is the one that was mapped. Not by its path, which may lead to another one by now.
+pub(crate) fn reopen(found: &File, mapping: &Mapping) -> Result<File, &'static str> {
+    check(&found.metadata().map_err(|_| NOT_READABLE)?, mapping)?;
+    let path = format!("/proc/self/fd/{}", found.as_raw_fd());
+    OpenOptions::new().read(true).custom_flags(CAREFULLY).open(path).map_err(|_| NOT_READABLE)
 }
 
 /// Refuses what is not a regular file, or not the one that was mapped. Some file systems number their files
 /// in another way than they tell the kernel. There the device differs too, and nothing can be said.
-pub(crate) fn check(metadata: &Metadata, mapping: &Mapping) -> Result<(), &'static str> {
+fn check(metadata: &Metadata, mapping: &Mapping) -> Result<(), &'static str> {
     if !metadata.is_file() {
         return Err("is not a regular file");
     }

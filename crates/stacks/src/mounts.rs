@@ -4,9 +4,8 @@
 use crate::module::{self, NOT_READABLE};
 use crate::snapshot::Mapping;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Read;
-use std::os::fd::AsRawFd;
 
 /// Maximum number of bytes that are read of the list of mounts.
 const MOST_MOUNTINFO: u64 = 4 << 20;
@@ -55,10 +54,7 @@ impl Mounts {
         let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
         let flags = OFlags::PATH | OFlags::CLOEXEC;
         let place = openat2(CWD, &*mapping.path, flags, Mode::empty(), resolve).map_err(|_| NOT_READABLE)?;
-        let place = File::from(place);
-        module::check(&place.metadata().map_err(|_| NOT_READABLE)?, mapping)?;
-        let opened = OpenOptions::new().read(true).open(format!("/proc/self/fd/{}", place.as_raw_fd()));
-        opened.map_err(|_| NOT_READABLE)
+        module::reopen(&File::from(place), mapping)
     }
 
     /// Returns whether this path is on a local disk. Of mounts at one place, the last one is seen.

@@ -1,5 +1,6 @@
 //! The library against real processes.
 
+mod deadline_stacks;
 mod deaths;
 mod events;
 mod forked;

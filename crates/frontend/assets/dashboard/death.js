@@ -28,6 +28,7 @@ export function DeathPane({ death, may, close }) {
         ['at', clock(it.at)],
         ['cause', it.cause],
         ['signal', it.signal_name ?? it.signal],
+        ['fault address', it.fault_address],
         ['exit code', it.exit_code],
         ['limit', it.limit_hit && JSON.stringify(it.limit_hit)],
         ['job', it.job && html`<code>${it.job}</code>`],

@@ -1,7 +1,7 @@
 //! The coordinator's side of a worker's [page](procpool_protocol::page): created here, written by the worker,
 //! and read when the worker takes long or is dead. Checks everything that it reads.
 
-use crate::crash_record::snapshot;
+use crate::crash_record::{fault, snapshot};
 use procpool_memory::page::PageReader;
 use procpool_protocol::page::{BEGUN, ENDED, KEPT, LEN, MAGIC, MAGIC_AT, MARK, RECALLED, RING_LEN, places};
 use procpool_protocol::{Exit, crash_record};
@@ -66,6 +66,11 @@ impl Page {
     /// Returns the state of the thread whose crash ended the worker, if the worker recorded it.
     pub(crate) fn crash(&self, exit: Exit) -> Option<Snapshot> {
         snapshot(exit, |at, bytes| self.0.read(at, bytes).ok())
+    }
+
+    /// Returns the address of the access that ended the worker, if the worker recorded it.
+    pub(crate) fn fault(&self, exit: Exit) -> Option<u64> {
+        fault(exit, |at, bytes| self.0.read(at, bytes).ok())
     }
 }
 

@@ -191,6 +191,18 @@ fn a_crash_report_is_json_that_clients_rely_on() {
 }
 
 #[test]
+fn a_crash_report_says_which_access_failed() {
+    let JobError::Crashed(mut report) = crashed(Stage::Running) else { unreachable!("it is a crash") };
+    let told = [(0, "0x0 (null)"), (0x18, "0x18 (null)"), (0x7fff_0000_1000, "0x7fff00001000")];
+    for (address, words) in told {
+        report.death.fault = Some(address);
+        assert!(report.to_string().contains(&format!(" at address {words} after ")), "{report}");
+        let json = serde_json::to_value(&report).expect("JSON");
+        assert_eq!(json["fault_address"], format!("{address:#x}"));
+    }
+}
+
+#[test]
 fn a_crash_that_was_once_too_often_says_for_how_long_the_payload_is_not_run() {
     let JobError::Crashed(mut report) = crashed(Stage::Running) else { unreachable!("it is a crash") };
     (report.payload_deaths, report.quarantined) = (3, Some(Duration::from_secs(600)));

@@ -13,14 +13,14 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 /// A state of the test, whose own file is a copy that may be changed.
-struct Copied {
-    snapshot: Snapshot,
-    path: PathBuf,
-    original: Vec<u8>,
+pub(super) struct Copied {
+    pub(super) snapshot: Snapshot,
+    pub(super) path: PathBuf,
+    pub(super) original: Vec<u8>,
 }
 
 impl Copied {
-    fn create(name: &str) -> Self {
+    pub(super) fn create(name: &str) -> Self {
         let own = std::env::current_exe().unwrap();
         let path = std::env::temp_dir().join(format!("procpool-stacks-{name}-{}", std::process::id()));
         let original = fs::read(&own).unwrap();
@@ -43,7 +43,7 @@ impl Copied {
     }
 
     /// Returns the position of the index of call frame information, and of the records, which follow it.
-    fn index(&self) -> usize {
+    pub(super) fn index(&self) -> usize {
         let read = |at: u64, length: usize| {
             let at = usize::try_from(at).unwrap();
             self.original.get(at..).map(|rest| rest[..length.min(rest.len())].to_vec()).unwrap_or_default()

@@ -106,6 +106,7 @@ fn write_record(cells: &[AtomicU8], signal: c_int, info: &siginfo_t, context: &u
     put(cells, record::THREAD, u64::from(gettid().as_raw_pid().unsigned_abs()));
     // SAFETY: the field is there for these signals. For a signal that was sent, it is the sender's id, as bits.
     put(cells, record::FAULT, unsafe { info.si_addr() } as u64);
+    put(cells, record::HAS_FAULT, u64::from(has_fault(signal, info.si_code)));
     for (at, register) in (record::REGISTERS..).step_by(8).zip(registers) {
         put(cells, at, register);
     }
@@ -120,6 +121,12 @@ fn write_record(cells: &[AtomicU8], signal: c_int, info: &siginfo_t, context: &u
     let length = space(cells, record::MAPS_AT, record::MOST_MAPS).map_or(0, copy_maps);
     put(cells, record::MAPS_LENGTH, length as u64);
     put(cells, record::STATE, record::MAPS);
+}
+
+/// Returns whether the kernel tells the address of an access that failed. It does not for an address that is not
+/// canonical (`SI_KERNEL`), and a signal that was sent has a code of 0 or below.
+fn has_fault(signal: c_int, code: c_int) -> bool {
+    [libc::SIGSEGV, libc::SIGBUS].contains(&signal) && (1..libc::SI_KERNEL).contains(&code)
 }
 
 /// Returns instruction pointer, stack pointer, frame pointer, link register.
@@ -298,4 +305,17 @@ fn install(signal: c_int) {
     }
     // SAFETY: the handler has the type that SA_SIGINFO requires and makes only calls that are allowed in one.
     unsafe { libc::sigaction(signal, &raw const new, ptr::null_mut()) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_access_that_failed_has_an_address() {
+        assert!(has_fault(libc::SIGSEGV, 1) && has_fault(libc::SIGBUS, 2));
+        assert!(!has_fault(libc::SIGSEGV, libc::SI_KERNEL), "an address that is not canonical");
+        assert!(!has_fault(libc::SIGSEGV, libc::SI_USER) && !has_fault(libc::SIGBUS, libc::SI_TKILL));
+        assert!(!has_fault(libc::SIGABRT, 1) && !has_fault(libc::SIGILL, 1));
+    }
 }

@@ -1,6 +1,8 @@
 //! Names calls by the debug information and the symbols of their files. Everything in a file may be wrong or
 //! hostile. Names have bounds; time and memory have those of the pool that this worker is in.
 
+mod function;
+
 use addr2line::Loader;
 use procpool_protocol::symbols::{MOST_CALLS, MOST_INLINED, MOST_NAME, Name, Names, Request};
 use std::borrow::Cow;
@@ -67,7 +69,8 @@ impl Symbolizer {
             device: metadata.dev(),
             inode: metadata.ino(),
             size: metadata.size(),
-            changed: (metadata.mtime(), metadata.mtime_nsec()),
+            // Not the time of modification, which the owner of the file can set to what it was.
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
         };
         if self.files.contains_key(&key) {
             return Some(key);
@@ -108,12 +111,14 @@ fn names_of(loader: &Loader, address: u64) -> Vec<Name> {
         }
     }
     // The outermost is the function that was compiled, whose symbol is known without debug information.
-    let symbol =
-        || loader.find_symbol(address).map(|name| short(&addr2line::demangle_auto(Cow::from(name), None)));
+    let symbol = loader.find_symbol(address).map(|name| addr2line::demangle_auto(Cow::from(name), None));
+    let Some(symbol) = symbol else { return names };
     match names.last_mut() {
-        Some(last) if last.function.is_none() => last.function = symbol(),
-        Some(_) => {}
-        None => names.extend(symbol().map(|name| Name::new(Some(name), None, None))),
+        Some(last) => {
+            let name = last.function.as_deref().map_or(&*symbol, |bare| function::whole(bare, &symbol));
+            last.function = Some(short(name));
+        }
+        None => names.push(Name::new(Some(short(&symbol)), None, None)),
     }
     names
 }
@@ -142,6 +147,53 @@ mod tests {
         let names = Symbolizer::default().name(&request);
         assert_eq!(names.calls, vec![Vec::new(); 4]);
         assert_eq!(names.notes.len(), 3, "{:?}", names.notes);
+    }
+
+    /// Returns the position in its file of an address of this program, as a debugger counts.
+    fn position(address: u64) -> u64 {
+        let maps = fs::read_to_string("/proc/self/maps").unwrap();
+        let own = own();
+        let start = maps.lines().find(|line| line.ends_with(&own)).and_then(|line| line.split('-').next());
+        address - u64::from_str_radix(start.unwrap(), 16).unwrap()
+    }
+
+    #[inline(never)]
+    fn somewhere() -> u32 {
+        std::hint::black_box(std::process::id())
+    }
+
+    /// With a profile of line tables only, debug information has a name without a path.
+    #[test]
+    fn a_function_has_its_path_whatever_the_debug_information_has() {
+        somewhere();
+        let request = Request::new(vec![own()], vec![(0, position(somewhere as *const () as u64))]);
+        let names = Symbolizer::default().name(&request);
+        let name = names.calls[0].last().and_then(|name| name.function.clone());
+        assert_eq!(name.as_deref(), Some("procpool_symbolize::tests::somewhere"), "{names:?}");
+    }
+
+    /// One file of a tebibyte without contents, and one whose sections say that they are larger than it.
+    #[test]
+    fn files_that_are_larger_than_what_is_in_them_have_notes_or_no_names() {
+        let path = |name: &str| std::env::temp_dir().join(format!("procpool-{name}-{}", std::process::id()));
+        let (empty, claims) = (path("empty"), path("claims"));
+        fs::File::create(&empty).unwrap().set_len(1 << 40).unwrap();
+        let mut bytes = fs::read(own()).unwrap();
+        let at = usize::try_from(u64::from_le_bytes(bytes[40..48].try_into().unwrap())).unwrap();
+        // The length of each section, 32 bytes into its header.
+        for header in bytes[at..].chunks_exact_mut(64) {
+            header[32..40].fill(0x7f);
+        }
+        fs::write(&claims, bytes).unwrap();
+        let text = |path: &std::path::Path| path.to_str().unwrap().to_owned();
+        let request = Request::new(vec![text(&empty), text(&claims)], vec![(0, 1), (1, 4096)]);
+        let names = Symbolizer::default().name(&request);
+        let [_, _] = [fs::remove_file(&empty), fs::remove_file(&claims)].map(Result::unwrap);
+        assert_eq!(names.calls, vec![Vec::new(); 2]);
+        assert!(
+            !names.notes.is_empty() && names.notes.iter().all(|note| note.contains("unusable")),
+            "{names:?}"
+        );
     }
 
     #[test]

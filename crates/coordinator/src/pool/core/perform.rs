@@ -53,7 +53,10 @@ impl Core {
             kill_switch.kill();
         }
         for look in effects.looks.drain(..) {
-            self.kill_after(look);
+            self.begin_look(look);
+        }
+        for look in effects.kill_looked_at.drain(..) {
+            self.kill_looked_at(look);
         }
         for lines in effects.flush_jobs.drain(..) {
             lines.flush_jobs();
@@ -77,11 +80,8 @@ impl Core {
         for failed in effects.failed.drain(..) {
             self.save(failed);
         }
-        for withheld in effects.withheld.drain(..) {
-            self.withhold(withheld);
-        }
-        for withheld in effects.released.drain(..) {
-            withheld.deliver(self, None);
+        for look in effects.left.drain(..) {
+            look.leave(self);
         }
         for events in effects.ended.drain(..) {
             events.end();

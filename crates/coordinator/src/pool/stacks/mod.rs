@@ -1,17 +1,18 @@
-//! Stacks of a pool's workers: at the kill of one whose job's time is up, on demand, and as a profile.
+//! Stacks of a pool's workers: of one whose job's time is up, on demand, and as a profile.
 //!
 //! A snapshot is taken by `procpool-process`, and unwound here on a thread that may block. Somebody else names the
 //! calls, since debug information is hostile.
 
 mod crash;
-mod last_look;
+mod look;
 mod on_demand;
+mod phase;
 mod profile;
 mod settings;
 mod withheld;
 
 pub(crate) use crash::Crash;
-pub(crate) use last_look::{LastLook, Seen, of};
+pub(crate) use look::{Look, of};
 pub(crate) use withheld::{Outcome, Withheld};
 
 use procpool_process::clock;
@@ -24,7 +25,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-/// Maximum time from the decision to kill a worker to its kill, if its stack is taken.
+/// Maximum time for copying the stack of a worker whose job's time is up, or for a sample of a profile.
 const TAKING: Duration = Duration::from_millis(50);
 
 /// Maximum time for which a worker is waited for that is looked at on demand.
@@ -105,6 +106,11 @@ impl Stacks {
     /// Returns a place among those that are looked at, if one is free.
     fn place(&self) -> Option<Place> {
         self.places.clone().try_acquire_owned().ok().map(Arc::new)
+    }
+
+    /// Returns a place among those that are looked at, once one is free.
+    async fn place_within(&self, time: Duration) -> Option<Place> {
+        clock::timeout(time, self.places.clone().acquire_owned()).await.ok()?.ok().map(Arc::new)
     }
 
     /// Returns the stacks of a snapshot, with those names that are there in time.

@@ -9,18 +9,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
-/// Time after which an outcome goes out with what is known by then. A grace of the default length, the kill, and
-/// unwinding and naming the stack fit in. A caller should not have to wait for more.
+/// Time after which an outcome goes out with what is known by then. The start of the process that names a stack fits
+/// in. A caller should not have to wait for more.
 const USUAL: Duration = Duration::from_millis(225);
 
 /// Maximum time for which an outcome is withheld.
 const LONGEST: Duration = Duration::from_millis(240);
 
-/// An outcome that is ready but for its stack. Clones are the same outcome.
-#[derive(Clone, Debug)]
+/// An outcome that is ready but for its stack.
+#[derive(Debug)]
 pub(crate) struct Withheld {
     since: Instant,
-    inside: Arc<Mutex<Inside>>,
+    inside: Mutex<Inside>,
 }
 
 /// An outcome that nobody has been told yet. Dropping it tells it, without a stack and without a file.
@@ -38,12 +38,17 @@ pub(crate) struct Outcome {
 
 impl Withheld {
     pub(crate) fn new(outcome: Outcome) -> Self {
-        Self { since: Instant::now(), inside: Arc::new(Mutex::new(Inside(Some(outcome)))) }
+        Self { since: Instant::now(), inside: Mutex::new(Inside(Some(outcome))) }
     }
 
     /// Returns how long its caller still waits for names.
     pub(super) fn left(&self) -> Duration {
         USUAL.saturating_sub(self.since.elapsed())
+    }
+
+    /// Returns how long its caller still waits.
+    pub(super) fn longest(&self) -> Duration {
+        LONGEST.saturating_sub(self.since.elapsed())
     }
 
     /// Delivers the outcome, unless that was done before.
@@ -74,17 +79,5 @@ impl Core {
             None => self.untaken.send(caller, finished),
             Some(sent) => self.save(FailedJob { sent, outcome: PendingOutcome::new(caller, finished) }),
         }
-    }
-
-    /// Delivers an outcome without a stack, if nobody delivers it before the time for that is up.
-    pub(crate) fn withhold(&self, withheld: Withheld) {
-        let (core, stacks) = (self.this.clone(), self.stacks.clone());
-        self.runtime().spawn(async move {
-            stacks.prepare();
-            procpool_process::clock::sleep(LONGEST).await;
-            if let Some(core) = core.upgrade() {
-                withheld.deliver(&core, None);
-            }
-        });
     }
 }

@@ -8,7 +8,7 @@ use super::recall::Recall;
 use super::refusal;
 use super::slot::{Decided, WorkerSlot};
 use super::stage::{is_unbegun, public};
-use crate::pool::stacks::{LastLook, Outcome, Withheld};
+use crate::pool::stacks::{Look, Outcome, Withheld};
 use crate::recorder::{self, FailedJob, PendingOutcome};
 use procpool_protocol::arena::Direction;
 use procpool_protocol::frame::{Frame, Kind};
@@ -208,10 +208,12 @@ impl State {
             effects.crashed.push(Withheld::new(Outcome { caller, finished, sent }));
             return;
         }
-        if let Some(slot) = runs.and_then(|(_, worker)| self.looks_at(worker, key)) {
-            let withheld = Withheld::new(Outcome { caller, finished, sent });
-            slot.withheld = Some(withheld.clone());
-            effects.withheld.push(withheld);
+        if let Some((worker, slot)) = runs.and_then(|(_, worker)| Some((worker, self.looks_at(worker, key)?)))
+        {
+            let look = Look::at(worker, slot, Some(Withheld::new(Outcome { caller, finished, sent })));
+            effects.looks.extend(look.clone());
+            // That of a job which the worker passed over afterwards.
+            effects.left.extend(std::mem::replace(&mut slot.look, look));
             return;
         }
         match sent {
@@ -230,7 +232,7 @@ impl State {
         }
     }
 
-    /// Returns the worker if it runs this job, and is looked at before it is killed for that.
+    /// Returns the worker if it runs this job, and is looked at when the time of the job is up.
     fn looks_at(&mut self, worker: WorkerId, job: Key) -> Option<&mut WorkerSlot> {
         let slot = self.slots.get_mut(&worker).filter(|_| self.takes_stacks)?;
         slot.held.front().is_some_and(|held| held.job == job).then_some(slot)
@@ -242,11 +244,20 @@ impl State {
         let is_looked_at = self.takes_stacks && self.scheduler.reason(worker) == Some(Cause::TimedOut);
         let Some(slot) = self.slots.get_mut(&worker) else { return };
         if is_looked_at {
-            let (look, seen) = LastLook::of(slot.kill_switch.clone(), slot.withheld.take());
-            slot.seen = Some(seen);
-            effects.looks.push(look);
-        } else {
-            effects.kill.push(slot.kill_switch.clone());
+            slot.last_look = match slot.look.take() {
+                Some(look) if look.is_at(slot) => Some(look),
+                other => {
+                    effects.left.extend(other);
+                    // It had this job ahead, and the job's outcome went out when its time was up.
+                    let look = Look::at(worker, slot, None);
+                    effects.looks.extend(look.clone());
+                    look
+                }
+            };
+        }
+        match &slot.last_look {
+            Some(look) => effects.kill_looked_at.push(look.clone()),
+            None => effects.kill.push(slot.kill_switch.clone()),
         }
     }
 }

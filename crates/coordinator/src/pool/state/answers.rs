@@ -40,9 +40,9 @@ impl State {
                         health => health,
                     };
                     events.push(Event::Done { worker, job, health });
-                    if slot.withheld.is_some() {
-                        // It gave up the job whose time was up: it is not killed, and nobody looks at it.
-                        effects.released.extend(slot.withheld.take());
+                    if slot.look.is_some() {
+                        // It gave up the job whose time was up: it is not killed.
+                        effects.left.extend(slot.look.take());
                     }
                 }
                 Err(violation) => {

@@ -6,7 +6,7 @@ use super::events::Events;
 use super::generations::Reloaded;
 use super::recall::Recall;
 use super::slot::{Flush, WorkerSlot};
-use crate::pool::stacks::{LastLook, Withheld};
+use crate::pool::stacks::{Look, Withheld};
 use crate::recorder::FailedJob;
 use crate::sharing::{Dropped, Wanted};
 use procpool_process::{KillSwitch, Outboxes, Recipe};
@@ -33,14 +33,14 @@ pub(crate) struct Effects {
     /// Of watched jobs that have a worker now, or no longer.
     pub(crate) stirred: Vec<Arc<Events>>,
     pub(crate) kill: Vec<Arc<KillSwitch>>,
-    /// Workers that are killed after a look at what they do.
-    pub(crate) looks: Vec<LastLook>,
-    /// Outcomes that wait for such a look, for a moment.
-    pub(crate) withheld: Vec<Withheld>,
+    /// Looks to begin at workers whose job's time is up. Outcomes wait for them, for a moment.
+    pub(crate) looks: Vec<Arc<Look>>,
+    /// Workers to kill that are looked at. Performed after the looks are begun.
+    pub(crate) kill_looked_at: Vec<Arc<Look>>,
+    /// Looks at jobs that their workers run no longer.
+    pub(crate) left: Vec<Arc<Look>>,
     /// Outcomes that wait for the stack of a crash. Its burial takes them.
     pub(crate) crashed: Vec<Withheld>,
-    /// Outcomes that wait for none any longer.
-    pub(crate) released: Vec<Withheld>,
     pub(crate) spawn: Vec<(WorkerId, Arc<Recipe>)>,
     pub(crate) reloaded: Vec<Reloaded>,
     /// Jobs whose payloads the scheduler asks for; at most one that still waits.

@@ -1,7 +1,7 @@
 //! One worker of a pool, as the pool keeps it between its start and its death.
 
 use super::context::Told;
-use crate::pool::stacks::{Seen, Withheld};
+use crate::pool::stacks::Look;
 use crate::recorder::{History, Sent};
 use crate::sharing::{Arena, Sharing, Wanted};
 use procpool_process::{KillSwitch, Outboxes, Ticket};
@@ -45,10 +45,10 @@ pub(crate) struct WorkerSlot {
     pub(crate) takes_batches: bool,
     /// The jobs that it was sent, where those are kept.
     pub(crate) history: Option<Arc<History>>,
-    /// The outcome of the job that it runs, if that job's time is up and its caller waits for the stack.
-    pub(crate) withheld: Option<Withheld>,
-    /// Where its stack will be, once it is killed.
-    pub(crate) seen: Option<Seen>,
+    /// The look at the job that it runs, if that job's time is up.
+    pub(crate) look: Option<Arc<Look>>,
+    /// The look that has its stack, once it is killed.
+    pub(crate) last_look: Option<Arc<Look>>,
 }
 
 /// A job in a worker's hands.
@@ -113,8 +113,8 @@ impl WorkerSlot {
             encodings: Encodings::ALL,
             takes_batches: false,
             history: None,
-            withheld: None,
-            seen: None,
+            look: None,
+            last_look: None,
         }
     }
 

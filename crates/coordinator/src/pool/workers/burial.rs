@@ -3,7 +3,7 @@
 
 use super::last_words::{self, LastWords, Progress};
 use super::obituary::Lost;
-use crate::pool::stacks::{Crash, Seen};
+use crate::pool::stacks::{Crash, Look};
 use crate::pool::state::State;
 use crate::pool::state::context::{self, EventContext};
 use crate::pool::state::effects::Effects;
@@ -92,8 +92,8 @@ pub(crate) struct Buried {
     pub(crate) blame: Death,
     /// The job with which it died, even if that had its outcome before.
     pub(crate) lost: Option<Lost>,
-    /// Where its stack will be, if that was taken.
-    pub(crate) seen: Option<Seen>,
+    /// The look that has its stack, if it was killed after one.
+    pub(crate) look: Option<Arc<Look>>,
     /// Its record of its crash, and the outcomes that wait for the stack.
     pub(crate) crash: Option<Crash>,
 }
@@ -142,8 +142,8 @@ pub(crate) fn died(
 ) -> Option<Buried> {
     let Found { worker, words, begun, running, mut report, death, is_expected, crash, .. } = found;
     let mut slot = state.remove(worker)?;
-    let seen = slot.seen.take();
-    effects.released.extend(slot.withheld.take());
+    let look = slot.last_look.take();
+    effects.left.extend(look.clone().or(slot.look.take()));
     let reason = state.scheduler.reason(worker);
     report.ordered = reason == Some(Cause::Ordered) && report.exit.signal() == Some(SIGKILL);
     state.schemas.died(worker);
@@ -179,5 +179,5 @@ pub(crate) fn died(
     let quarantined = culprit.and_then(|_| suspected.clone().filter(|payload| payload.quarantined));
     let lost = lost.map(|(id, length)| Lost { id, length, suspected });
     let crash = crash.map(|snapshot| Crash { snapshot, outcomes: std::mem::take(&mut effects.crashed) });
-    Some(Buried { report, reason, job: id, quarantined, blame: death, lost, seen, crash })
+    Some(Buried { report, reason, job: id, quarantined, blame: death, lost, look, crash })
 }

@@ -185,8 +185,8 @@ impl Member {
     /// Adds the stack to the report of a death, remembers the death, and then delivers the outcomes that waited for
     /// the stack.
     async fn understand(&self, death: &mut Buried) {
-        if let Some(seen) = death.seen.take() {
-            death.report.stack = stacks::of(seen).await;
+        if let Some(look) = death.look.take() {
+            death.report.stack = stacks::of(look).await;
         }
         let mut outcomes = Vec::new();
         if let Some(crash) = death.crash.take() {
@@ -235,7 +235,7 @@ impl Member {
                 burial::died(state, now, found, fingerprint, &mut effects)
             });
             let has_stack =
-                report.as_ref().is_some_and(|death| death.seen.is_some() || death.crash.is_some());
+                report.as_ref().is_some_and(|death| death.look.is_some() || death.crash.is_some());
             // Before the job's caller hears of it, and before the job is saved: who looks then finds the death.
             if let Some(death) = report.as_ref().filter(|_| !has_stack) {
                 obituary::remember(&self.core, death);
