@@ -12,8 +12,8 @@ use std::fmt::Display;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Maximum time for which a request runs: about as long as anybody waits for names. What was read by then is kept for
-/// the next. A longer one would take the names from other pools.
+/// Maximum time for which a request runs: about as long as anybody waits for names. The worker keeps the files that it
+/// has read by then. A longer one would take the names from other pools.
 const LONGEST_RUN: Duration = Duration::from_secs(6);
 
 /// Maximum time of a request, with the time in the queue.

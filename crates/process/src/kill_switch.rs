@@ -38,7 +38,7 @@ impl Drop for KillSwitch {
 
 impl KillSwitch {
     /// Connects the switch to its process.
-    pub(crate) fn attach(&self, process: Arc<WorkerProcess>) {
+    pub(crate) fn attach(&self, process: &Arc<WorkerProcess>) {
         self.pid.store(process.pid(), Ordering::Relaxed);
         let is_killed = self.with(|state| {
             state.process = Some(process.clone());

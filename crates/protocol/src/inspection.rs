@@ -12,7 +12,7 @@ pub const LONGEST_PROFILE: Duration = Duration::from_secs(60);
 /// always, or never.
 pub const SAMPLE_RATE: u32 = 99;
 
-/// What a look at a worker's stack shows.
+/// Options of a look at a worker's stack.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StackOptions {

@@ -19,7 +19,7 @@ pub(crate) const NOT_READABLE: &str = "cannot be read by this process";
 
 /// `O_PATH`, on both architectures: finds the file without opening it, so that a pipe does not wait, and a device
 /// does nothing.
-const FIND: i32 = 0o10_000_000;
+pub(crate) const FIND: i32 = 0o10_000_000;
 
 /// A file that can be read.
 #[derive(Debug)]

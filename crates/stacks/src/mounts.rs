@@ -1,11 +1,22 @@
 //! Opens files whose paths a worker may have invented: only on local disks and in memory. A file system that another
 //! program serves, such as FUSE and NFS, may let a reader wait for ever, and a path leads there through no link.
 
-use crate::module::{self, NOT_READABLE};
+use crate::module::{self, FIND, NOT_READABLE};
 use crate::snapshot::Mapping;
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::Read;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// `O_NOFOLLOW`.
+#[cfg(target_arch = "aarch64")]
+const NO_LINK: i32 = 0o100_000;
+#[cfg(not(target_arch = "aarch64"))]
+const NO_LINK: i32 = 0o400_000;
+
+/// Maximum number of directories of a path.
+const MOST_DEPTH: usize = 64;
 
 /// Maximum number of bytes that are read of the list of mounts.
 const MOST_MOUNTINFO: u64 = 4 << 20;
@@ -47,26 +58,39 @@ impl Mounts {
         if mapping.inode == 0 {
             return Err("has no number, so that it may be another one");
         }
-        if !self.is_local(&mapping.path) {
+        let mut parts = mapping.path.split('/').skip(1);
+        let is_plain = parts.all(|part| !["", ".", ".."].contains(&part));
+        let mut ancestors = Path::new(&mapping.path).ancestors().filter_map(Path::to_str);
+        if !is_plain || !ancestors.all(|ancestor| self.is_local(ancestor)) {
             return Err("is on no local disk, where a reader may have to wait for ever");
         }
-        // The kernel writes paths without links. One that has a link is invented, or was changed since.
-        let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-        let flags = OFlags::PATH | OFlags::CLOEXEC;
-        let place = openat2(CWD, &*mapping.path, flags, Mode::empty(), resolve).map_err(|_| NOT_READABLE)?;
-        module::reopen(&File::from(place), mapping)
+        module::reopen(&find(&mapping.path)?, mapping)
     }
 
     /// Returns whether this path is on a local disk. Of mounts at one place, the last one is seen.
     fn is_local(&self, path: &str) -> bool {
-        let is_plain = path.split('/').skip(1).all(|part| !["", ".", ".."].contains(&part));
         let holds = |mount: &&Mount| {
             let rest = path.strip_prefix(mount.point.trim_end_matches('/'));
-            rest.is_some_and(|rest| rest.starts_with('/'))
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
         let deepest = self.0.iter().filter(holds).max_by_key(|mount| mount.point.len());
-        is_plain && deepest.is_some_and(|mount| mount.is_local)
+        deepest.is_some_and(|mount| mount.is_local)
     }
+}
+
+/// Finds a file from directory to directory, without opening it. The kernel writes paths without links: one that has a
+/// link is invented, or was changed since.
+fn find(path: &str) -> Result<File, &'static str> {
+    let step = |path: &str| OpenOptions::new().read(true).custom_flags(FIND | NO_LINK).open(path);
+    let mut at = step("/").map_err(|_| NOT_READABLE)?;
+    for (depth, part) in path.split('/').skip(1).enumerate() {
+        at = step(&format!("/proc/self/fd/{}/{part}", at.as_raw_fd())).map_err(|_| NOT_READABLE)?;
+        let is_link = at.metadata().map_err(|_| NOT_READABLE)?.is_symlink();
+        if is_link || depth == MOST_DEPTH {
+            return Err(NOT_READABLE);
+        }
+    }
+    Ok(at)
 }
 
 /// `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue`
@@ -106,11 +130,15 @@ mod tests {
              26 25 0:8 / /data/cache rw - tmpfs tmpfs rw\n\
              nonsense",
         );
-        let local = ["/usr/bin/a", "/mnt/a", "/mnt/a b c", "/database", "/data/cache/x"];
-        assert_eq!(local.map(|path| mounts.is_local(path)), [true; 5]);
-        let others =
-            ["/mnt/a b/x", "/data/x", "/usr/../mnt/a b/x", "/usr//bin", "/usr/./bin", "relative", ""];
-        assert_eq!(others.map(|path| mounts.is_local(path)), [false; 7]);
+        let local = ["/", "/usr/bin/a", "/mnt/a", "/mnt/a b c", "/database", "/data/cache/x"];
+        assert_eq!(local.map(|path| mounts.is_local(path)), [true; 6]);
+        let others = ["/mnt/a b", "/mnt/a b/x", "/data", "/data/x", "relative"];
+        assert_eq!(others.map(|path| mounts.is_local(path)), [false; 5]);
+        let refused = ["/data/cache/x", "/usr/../mnt/a b/x", "/usr//bin", "/usr/./bin", "/data/x"];
+        for path in refused {
+            let mapping = Mapping { inode: 7, ..Mapping::new(0, 1, path) };
+            assert!(mounts.open(&mapping).unwrap_err().contains("no local disk"), "{path}");
+        }
         assert!(!Mounts::default().is_local("/usr/bin/a"));
     }
 

@@ -84,8 +84,8 @@ impl Unwound {
         Self { modules, threads, note: None }
     }
 
-    /// Returns the calls as a stack, without names. What the worker may have chosen is in it without control characters:
-    /// the names of threads and files.
+    /// Returns the calls as a stack, without names. The names of threads and files are without control characters, since
+    /// the worker may have chosen them.
     pub fn unnamed(&self) -> Stack {
         let threads = self.threads.iter().map(|thread| {
             let frames = thread.calls.iter().map(|&call| self.frame(call)).collect();

@@ -37,7 +37,7 @@ impl LastUsage {
     }
 }
 
-/// Returns a sample that is at most 250 ms old. One that is begun is finished and kept, whoever goes away meanwhile.
+/// Returns a sample that is at most 250 ms old. One that is begun is finished and kept, even if its caller goes away.
 async fn sample(core: &Arc<Core>) -> Arc<PoolUsage> {
     let mut coming = {
         let mut samples = core.usage.lock();

@@ -29,7 +29,7 @@ const DOUBTS: u32 = 4;
 /// Time after which threads are left out that are in a system call that nothing interrupts, such as a read of a disk.
 const UNINTERRUPTIBLE: Duration = Duration::from_millis(5);
 
-/// What was copied of a process.
+/// The copies of the threads of a process.
 #[derive(Debug)]
 pub(super) struct Copied {
     threads: Vec<ThreadSnapshot>,

@@ -241,7 +241,7 @@ fn pass_on(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
             handler(signal, info, context);
             // It has returned, and has set the default action for the fault that it expects to be repeated.
             if code <= 0 {
-                // Somebody has sent the signal, and the program goes on. What it crashes of later is not this.
+                // Somebody has sent the signal, and the program goes on. A later crash has another cause.
                 forget(setup.cells);
             } else if !repeats(signal, code) {
                 raise(signal);

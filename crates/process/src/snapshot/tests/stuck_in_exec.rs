@@ -2,7 +2,7 @@
 //! everybody wait who begins to trace it, until it is killed.
 
 use super::*;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -56,7 +56,7 @@ fn a_copy_of_these_tests_never_finishes_its_exec() {
         let thread = Pid::from_raw(thread.parse().expect("a number")).expect("a thread");
         let _traced =
             crate::os::trace::Traced::seize(thread).expect("a thread of a process of the same user");
-        println!("\ntraced");
+        std::io::stdout().write_all(b"\ntraced\n").expect("it is read");
         loop {
             std::thread::park();
         }
@@ -78,5 +78,6 @@ fn a_copy_of_these_tests_never_finishes_its_exec() {
     assert!(lines.map_while(Result::ok).any(|line| line == "traced"), "it traces");
     // Waits for ever: the traced thread is dead, but nobody removes it.
     let error = Command::new("/bin/true").exec();
+    let _ = tracer.wait();
     panic!("{error}");
 }

@@ -37,19 +37,19 @@ fn a_copy_of_these_tests_has_such_a_thread() {
     }
     let sleeper = std::thread::Builder::new().name("sleeper".into()).spawn(std::thread::park);
     let waits = std::thread::Builder::new().name("waits".into()).spawn(wait_uninterruptibly);
-    waits.and_then(|_| sleeper).expect("threads").join().expect("it sleeps");
+    waits.and(sleeper).expect("threads").join().expect("it sleeps");
 }
 
 /// Waits for a child that never begins another program.
 fn wait_uninterruptibly() {
     let flags = libc::CLONE_VFORK | libc::SIGCHLD;
-    // SAFETY: without CLONE_VM this is `fork` with another way to wait: the child has memory of its own. It calls
-    // nothing but `pause`, which is allowed after the fork of a process with threads.
-    unsafe {
-        if libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) == 0 {
-            loop {
-                libc::pause();
-            }
-        }
+    // SAFETY: without CLONE_VM this is `fork` with another way to wait: the child has memory of its own.
+    let child = unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) };
+    if child != 0 {
+        return;
+    }
+    loop {
+        // SAFETY: the child calls nothing else, and this is allowed after the fork of a process with threads.
+        unsafe { libc::pause() };
     }
 }
