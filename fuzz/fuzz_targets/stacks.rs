@@ -27,21 +27,11 @@ fuzz_target!(|input: &[u8]| {
     let Some((&[a, b, c, d], rest)) = input.split_first_chunk::<4>() else { return };
     let Some((stack, file)) = rest.split_at_checked(STACK_LEN) else { return };
     std::fs::write(&*FILE, file).expect("the file can be written");
-    let registers = Registers {
-        ip: BASE + u64::from(u16::from_le_bytes([a, b])),
-        sp: STACK,
-        fp: STACK + u64::from(u16::from_le_bytes([c, d])),
-        lr: 0,
-    };
-    let thread = ThreadSnapshot { registers, stack: stack.into(), stack_start: STACK, ..Default::default() };
-    let mapping = Mapping {
-        start: BASE,
-        end: BASE + 0x10000,
-        executable: true,
-        path: FILE.to_str().expect("the path is text").into(),
-        ..Default::default()
-    };
-    let snapshot = Snapshot { threads: vec![thread], mappings: vec![mapping] };
+    let ip = BASE + u64::from(u16::from_le_bytes([a, b]));
+    let fp = STACK + u64::from(u16::from_le_bytes([c, d]));
+    let thread = ThreadSnapshot::new(1, Registers::new(ip, STACK, fp, 0), stack.into(), STACK);
+    let mapping = Mapping::new(BASE, BASE + 0x10000, FILE.to_str().expect("the path is text"));
+    let snapshot = Snapshot::new(vec![thread], vec![mapping]).confirmed();
     let unwinder = Unwinder::new();
     let unwound = unwinder.unwind(&snapshot);
     assert!((1..=MOST_FRAMES).contains(&unwound.threads[0].calls.len()));

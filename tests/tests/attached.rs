@@ -1,6 +1,7 @@
 //! Attached workers: processes that somebody else starts, here the test, and that come through a named
 //! socket.
 
+use procpool::status::StackOptions;
 use procpool::{AttachSocket, JobError, Pool};
 use procpool_tests::binaries::{self, binary};
 use procpool_tests::library::{echo, idle};
@@ -118,11 +119,11 @@ async fn one_that_is_looked_at_amid_its_death_is_still_its_parents_to_reap() {
         Worker::spawn(Command::new("sh").args(["-c", shell]).arg(binary("verbs")).arg(&place.socket));
     let pid: u32 = pool.run(Verb::Pid).await.unwrap().parse().unwrap();
     let id = pool.workers().remove(0).id;
-    let stack = pool.stack(&id, true).await.unwrap();
+    let stack = pool.stack(&id, StackOptions::new().all_threads(true)).await.unwrap();
     assert!(stack.threads.len() >= 2 && stack.threads[0].id == pid, "{stack:?}");
     let look = || {
         let (pool, id) = (pool.clone(), id.clone());
-        tokio::spawn(async move { drop(pool.stack(&id, true).await) })
+        tokio::spawn(async move { drop(pool.stack(&id, StackOptions::new().all_threads(true)).await) })
     };
     let looks = [look(), look(), look(), look()];
     process::kill(pid);

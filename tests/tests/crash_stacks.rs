@@ -126,6 +126,27 @@ async fn a_crash_of_another_thread_is_its_stack() {
 }
 
 #[tokio::test]
+async fn a_signal_that_the_worker_survives_is_not_what_it_dies_of_later() {
+    let pool = unnamed(&[]).start().await.unwrap();
+    pool.run(Way::Not).await.unwrap();
+    let id = pool.workers()[0].pid.expect("a worker");
+    let pid = rustix::process::Pid::from_raw(id.cast_signed()).expect("a process");
+    let catches = || {
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let set = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap().trim().to_owned();
+        u64::from_str_radix(&set, 16).unwrap() & (1 << (SIGSEGV - 1)) != 0
+    };
+    assert!(catches());
+    // The first thread receives it, which runs the jobs.
+    rustix::process::kill_process(pid, rustix::process::Signal::SEGV).unwrap();
+    eventually("the handler of the standard library", async || (!catches()).then_some(())).await;
+    pool.run(Way::Not).await.expect("it goes on");
+    let Err(JobError::Crashed(report)) = pool.run(Way::Null).await else { panic!("it crashes") };
+    assert_eq!(report.death.exit.signal(), Some(SIGSEGV));
+    assert!(report.death.stack.is_none(), "that of the first signal: {report}");
+}
+
+#[tokio::test]
 async fn a_crash_of_a_child_is_not_the_workers() {
     let report = crash(Way::Child).await;
     assert_eq!(report.death.exit.signal(), Some(SIGABRT));

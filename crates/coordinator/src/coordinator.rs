@@ -13,8 +13,8 @@ use procpool_process::{ContractMismatch, EncodingMismatch};
 use procpool_protocol::engine::{
     Accepted, Admin, BoxFuture, Death, DeathGroup, DeathPage, DeathQuery, Engine, InspectionError, JobLimits,
     Offered, OutputOf, PoolFigures, PoolHistory, PoolSample, PoolSchemas, PoolSettings, PoolStatus,
-    PoolUsage, Profile, Quarantine, ReconfigureError, ReloadError, ReloadReport, Reloaded, Submission,
-    Watched, WorkerDetail, WorkerOrder, WorkerStatus,
+    PoolUsage, Profile, Quarantine, ReconfigureError, ReloadError, ReloadReport, Reloaded, StackOptions,
+    Submission, Watched, WorkerDetail, WorkerOrder, WorkerStatus,
 };
 use procpool_protocol::outcome::{Refusal, Refused};
 use procpool_protocol::stack::Stack;
@@ -287,10 +287,10 @@ impl Admin for Coordinator {
         Box::pin(async move { pool.ok_or_else(|| InspectionError::unknown(&worker))?.detail(&worker).await })
     }
 
-    fn stack(&self, worker: &str, all_threads: bool) -> BoxFuture<'_, Result<Stack, InspectionError>> {
+    fn stack(&self, worker: &str, options: StackOptions) -> BoxFuture<'_, Result<Stack, InspectionError>> {
         let (pool, worker) = (self.raw_of_worker(worker), worker.to_owned());
         Box::pin(async move {
-            pool.ok_or_else(|| InspectionError::unknown(&worker))?.stack(&worker, all_threads).await
+            pool.ok_or_else(|| InspectionError::unknown(&worker))?.stack(&worker, options).await
         })
     }
 

@@ -1,6 +1,7 @@
 //! Names the calls of stacks, in a process of its own: a pool of one worker, which starts when it is needed
 //! and ends when it is not. A worker that fails or hangs costs the names, and nothing else.
 
+use crate::pool::add_note;
 use crate::pool::{NamesCalls, Pool, PoolError};
 use procpool_process::Executable;
 use procpool_protocol::engine::BoxFuture;
@@ -12,9 +13,16 @@ use std::fmt::Display;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Maximum time of a request. Those who wait for the names may give up earlier; what was read is kept for
-/// the next.
-const LONGEST: Duration = Duration::from_secs(10);
+/// Maximum time for which a request runs: about as long as anybody waits for names. The worker keeps the files that it
+/// has read by then. A longer one would take the names from other pools.
+const LONGEST_RUN: Duration = Duration::from_secs(6);
+
+/// Maximum time of a request, with the time in the queue.
+const LONGEST: Duration = Duration::from_secs(12);
+
+/// Number of failed starts in quick succession after which there are no names for a while. Deaths of workers count
+/// where they had finished no request, so one hostile executable must not be enough.
+const FAILURES: usize = 3;
 
 /// Time after which a worker that nobody needed ends.
 const IDLE: Duration = Duration::from_secs(30);
@@ -31,13 +39,12 @@ const QUEUE: usize = 64;
 /// Maximum length of a request or an answer, in bytes.
 const MAX_PAYLOAD: u32 = 4 << 20;
 
-/// Maximum length of a note, in characters.
-const MOST_NOTE: usize = 512;
-
 /// Names the calls of stacks with an executable like `procpool-symbolize`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Symbolizer {
     inner: Arc<Inner>,
+    /// The pool whose stacks these are. Pools take turns, so that none takes the names from others.
+    tenant: Option<String>,
 }
 
 #[derive(Debug)]
@@ -50,26 +57,30 @@ struct Inner {
 impl Symbolizer {
     /// Returns a symbolizer that starts this executable with the first stack.
     pub(crate) fn new(executable: Executable) -> Self {
-        Self { inner: Arc::new(Inner { executable, pool: Mutex::default() }) }
+        Self { inner: Arc::new(Inner { executable, pool: Mutex::default() }), tenant: None }
     }
 }
 
 impl NamesCalls for Symbolizer {
     fn name(&self, calls: Arc<Unwound>) -> BoxFuture<'static, Stack> {
-        let inner = self.inner.clone();
+        let Self { inner, tenant } = self.clone();
         Box::pin(async move {
             let request = request(&calls);
             if request.calls.is_empty() {
                 return calls.unnamed();
             }
             // Goes on when nobody waits any longer, so that the worker has read the files for the next stack.
-            let running = tokio::spawn(async move { inner.names(request).await });
+            let running = tokio::spawn(async move { inner.names(request, tenant.as_deref()).await });
             match running.await {
                 Ok(Ok(names)) => named(&calls, names),
                 Ok(Err(why)) => unnamed(&calls, &why),
                 Err(_) => unnamed(&calls, &"its task has ended"),
             }
         })
+    }
+
+    fn for_pool(&self, pool: &str) -> Option<Arc<dyn NamesCalls>> {
+        Some(Arc::new(Self { inner: self.inner.clone(), tenant: Some(pool.to_owned()) }))
     }
 
     fn prepare(&self) {
@@ -89,13 +100,18 @@ impl Inner {
         }
     }
 
-    async fn names(&self, request: Request) -> Result<Names, String> {
+    async fn names(&self, request: Request, tenant: Option<&str>) -> Result<Names, String> {
         let pool = self.pool().map_err(|error| error.to_string())?;
-        match pool.run(request.clone()).await {
+        let run = async |pool: &Pool<Symbolize>, request| {
+            let job = pool.job(request).run_timeout(LONGEST_RUN);
+            let job = if let Some(tenant) = tenant { job.tenant(tenant) } else { job };
+            job.run().await
+        };
+        match run(&pool, request.clone()).await {
             // The runtime that it was started on has ended.
             Err(_) if pool.is_closed() => {
                 let pool = self.pool().map_err(|error| error.to_string())?;
-                pool.run(request).await.map_err(|error| error.to_string())
+                run(&pool, request).await.map_err(|error| error.to_string())
             }
             outcome => outcome.map_err(|error| error.to_string()),
         }
@@ -118,7 +134,7 @@ impl Inner {
             .memory_limit(MEMORY)
             .max_payload(MAX_PAYLOAD)
             .poison_deaths(1)
-            .breaker_failures(1)
+            .breaker_failures(FAILURES)
             .start_lazy()?;
         Ok(pool.insert(started).clone())
     }
@@ -128,7 +144,7 @@ impl Inner {
 fn request(unwound: &Unwound) -> Request {
     let calls = all_calls(unwound).filter_map(|call| question(unwound, call)).take(MOST_CALLS);
     let calls = calls.collect();
-    Request { files: unwound.modules.iter().map(|module| module.path.clone()).collect(), calls }
+    Request::new(unwound.modules.iter().map(|module| module.path.clone()).collect(), calls)
 }
 
 fn all_calls(unwound: &Unwound) -> impl Iterator<Item = Call> + '_ {
@@ -155,7 +171,7 @@ fn named(unwound: &Unwound, names: Names) -> Stack {
         shown.frames.truncate(MOST_FRAMES);
     }
     for note in names.notes.iter().take(MOST_INLINED) {
-        add(&mut stack, note);
+        add_note(&mut stack.note, note);
     }
     stack
 }
@@ -182,36 +198,31 @@ fn clean(name: String) -> String {
 
 fn unnamed(unwound: &Unwound, why: &impl Display) -> Stack {
     let mut stack = unwound.unnamed();
-    add(&mut stack, &format!("the functions have no names: {why}"));
+    add_note(&mut stack.note, &format!("the functions have no names: {why}"));
     stack
-}
-
-fn add(stack: &mut Stack, more: &str) {
-    let note = stack.note.take().map_or_else(|| more.to_owned(), |note| format!("{note}; {more}"));
-    stack.note = Some(note.chars().filter(|&it| !is_unprintable(it)).take(MOST_NOTE).collect());
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pool::MOST_NOTE;
     use procpool_stacks::{ModuleFile, UnnamedThread};
 
     fn unwound() -> Unwound {
-        let module = |path: &str, usable| ModuleFile { path: path.into(), usable };
-        let call = |module, address| Call { module, offset: 0x40, address };
-        let thread = |calls| UnnamedThread { id: 7, name: "fib".into(), calls, truncated: false };
-        Unwound {
-            modules: vec![module("/bin/fib", true), module("/bin/gone", false)],
-            threads: vec![
-                thread(vec![call(Some(0), Some(1)), call(Some(1), Some(2)), call(None, None)]),
-                thread(vec![call(Some(0), Some(3))]),
-            ],
-            note: Some("one".into()),
-        }
+        let module = |path: &str, usable| ModuleFile::new(path, usable);
+        let call = |module, address| Call::new(module, 0x40, address);
+        let thread = |calls| UnnamedThread::new(7, "fib", calls);
+        let threads = vec![
+            thread(vec![call(Some(0), Some(1)), call(Some(1), Some(2)), call(None, None)]),
+            thread(vec![call(Some(0), Some(3))]),
+        ];
+        let mut unwound = Unwound::new(vec![module("/bin/fib", true), module("/bin/gone", false)], threads);
+        unwound.note = Some("one".into());
+        unwound
     }
 
     fn name(function: &str) -> Name {
-        Name { function: Some(function.into()), file: Some("src/fib.rs".into()), line: Some(7) }
+        Name::new(Some(function.into()), Some("src/fib.rs".into()), Some(7))
     }
 
     #[test]
@@ -219,7 +230,7 @@ mod tests {
         let unwound = unwound();
         assert_eq!(request(&unwound).calls, [(0, 1), (0, 3)]);
         let calls = vec![vec![name("inner"), name("outer")], vec![name("start")]];
-        let stack = named(&unwound, Names { calls, notes: vec!["two".into()] });
+        let stack = named(&unwound, Names::new(calls, vec!["two".into()]));
         let shown: Vec<_> = stack.threads.iter().flat_map(|thread| &thread.frames).collect();
         let told: Vec<_> = shown.iter().map(|frame| (frame.to_string(), frame.inlined)).collect();
         let expected = [
@@ -237,10 +248,9 @@ mod tests {
     fn answers_beyond_their_bounds_are_cut() {
         let mut unwound = unwound();
         unwound.threads[0].calls = vec![unwound.threads[0].calls[0]; MOST_FRAMES];
-        let long =
-            Name { function: Some(format!("a\u{1b}[31m{}", "x".repeat(MOST_NAME))), ..Name::default() };
+        let long = Name::new(Some(format!("a\u{1b}[31m{}", "x".repeat(MOST_NAME))), None, None);
         let calls = vec![vec![long; MOST_INLINED * 2]; MOST_FRAMES * 2];
-        let stack = named(&unwound, Names { calls, notes: vec!["x".repeat(10_000); 100] });
+        let stack = named(&unwound, Names::new(calls, vec!["x".repeat(10_000); 100]));
         let thread = &stack.threads[0];
         assert!(thread.truncated && thread.frames.len() == MOST_FRAMES);
         let function = thread.frames[0].function.as_deref().unwrap();

@@ -58,8 +58,9 @@ kinds! {
     ProfileRunning "profile_running" "The worker is being profiled"
         "Another request takes a profile of this worker. Send this one again when that is done, at most a minute later."
     StackUnavailable "stack_unavailable" "The worker cannot be looked into"
-        "The system forbids it, or the worker does not stop; `detail` says which rule it is, and the way out. Nothing has changed, \
-         and the worker goes on."
+        "The system forbids it, or the worker does not stop; `detail` says which rule it is, and the way out. `reason` is \
+         `forbidden`, which does not change by itself, `busy`, with a `Retry-After`, or `failed`. Nothing has changed, and the \
+         worker goes on."
     BadSetting "bad_setting" "The settings cannot be changed so"
         "A setting is unknown, has a value of the wrong kind, or does not fit the others; `detail` says which, and `known` \
          lists those that may change while a pool runs. Nothing has changed."

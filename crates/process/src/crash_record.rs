@@ -33,7 +33,7 @@ pub(crate) fn snapshot(exit: Exit, read: impl Fn(u64, &mut [u8]) -> Option<()>) 
         return None;
     }
     let register = |which: u64| number(REGISTERS + 8 * which);
-    let registers = Registers { ip: register(0)?, sp: register(1)?, fp: register(2)?, lr: register(3)? };
+    let registers = Registers::new(register(0)?, register(1)?, register(2)?, register(3)?);
     let stack = match state >= STACK {
         true => bytes(STACK_AT, number(STACK_LENGTH)?, MOST_STACK)?,
         false => Vec::new(),
@@ -44,14 +44,11 @@ pub(crate) fn snapshot(exit: Exit, read: impl Fn(u64, &mut [u8]) -> Option<()>) 
     };
     let name = bytes(NAME, 16, 16)?;
     let name = name.split(|&byte| byte == 0).next().unwrap_or_default();
-    let thread = ThreadSnapshot {
-        id: u32::try_from(number(THREAD)?).unwrap_or_default(),
-        name: String::from_utf8_lossy(name).into_owned(),
-        registers,
-        stack,
-        stack_start: registers.sp,
-    };
-    Some(Snapshot { threads: vec![thread], mappings: mappings(&maps) })
+    let id = u32::try_from(number(THREAD)?).unwrap_or_default();
+    let mut thread = ThreadSnapshot::new(id, registers, stack, registers.sp);
+    thread.name = String::from_utf8_lossy(name).into_owned();
+    // Not confirmed: the worker may have written any paths.
+    Some(Snapshot::new(vec![thread], mappings(&maps)))
 }
 
 /// Returns the address of the access that ended the worker, if the worker recorded it. `read` is as above.
@@ -147,7 +144,7 @@ mod tests {
             (thread.id, &*thread.name, &*thread.stack, thread.stack_start),
             (7, "fib", &b"abc"[..], 0x20)
         );
-        assert_eq!(thread.registers, Registers { ip: 0x10, sp: 0x20, fp: 0x30, lr: 0x40 });
+        assert_eq!(thread.registers, Registers::new(0x10, 0x20, 0x30, 0x40));
         assert!(snapshot.mappings.is_empty(), "the last line was cut off");
         page.put(MAPS_LENGTH, &49_u64.to_le_bytes());
         assert_eq!(page.read(SIGABRT).unwrap().mappings[0].path, "/bin/a");

@@ -3,7 +3,7 @@
 pub use procpool_coordinator::{DeathLimits, DeathLog, JobTotals, PoolEvent, PoolEvents, ShutdownReport};
 pub use procpool_protocol::deaths::{DeadPayload, Death, DeathGroup, DeathPage, DeathQuery};
 pub use procpool_protocol::engine::{PoolSettings, ReloadReport};
-pub use procpool_protocol::inspection::{Profile, Sample};
+pub use procpool_protocol::inspection::{Profile, Sample, StackOptions};
 pub use procpool_protocol::stack::{Stack, StackFrame, ThreadStack};
 pub use procpool_protocol::status::{
     Latency, PoolCounters, PoolSchemas, PoolStatus, PoolUsage, Quarantine, SuspectClient, SuspectPayload,

@@ -9,7 +9,7 @@ pub use crate::deaths::{DeadPayload, Death, DeathGroup, DeathPage, DeathQuery};
 pub use crate::distribution::Distribution;
 pub use crate::figures::{PayloadBytes, PoolFigures, Reloads};
 pub use crate::history::PoolHistory;
-pub use crate::inspection::{InspectionError, Profile};
+pub use crate::inspection::{InspectionError, Profile, StackOptions};
 pub use crate::offered::Offered;
 use crate::outcome::{Finished, JobError, JobId};
 use crate::payload::{Encoding, Payload};
@@ -261,10 +261,10 @@ pub trait Admin: Send + Sync + 'static {
         Box::pin(async { Err(unknown) })
     }
 
-    /// Returns what the worker of this name does now: its first thread, which runs the jobs, or `all_threads`.
+    /// Returns what the worker of this name does now: its first thread, which runs the jobs, unless `options` want more.
     /// Stops the worker for a fraction of a millisecond. The default knows no worker.
-    fn stack(&self, worker: &str, all_threads: bool) -> BoxFuture<'_, Result<Stack, InspectionError>> {
-        let _ = all_threads;
+    fn stack(&self, worker: &str, options: StackOptions) -> BoxFuture<'_, Result<Stack, InspectionError>> {
+        let _ = options;
         let unknown = InspectionError::unknown(worker);
         Box::pin(async { Err(unknown) })
     }

@@ -12,6 +12,28 @@ pub const LONGEST_PROFILE: Duration = Duration::from_secs(60);
 /// always, or never.
 pub const SAMPLE_RATE: u32 = 99;
 
+/// Options of a look at a worker's stack.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StackOptions {
+    /// Whether all threads are shown, instead of the first one alone, which runs the jobs. Default: false.
+    pub all_threads: bool,
+}
+
+impl StackOptions {
+    /// Returns the options of a look at the first thread.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets whether all threads are shown.
+    #[must_use]
+    pub fn all_threads(mut self, all_threads: bool) -> Self {
+        self.all_threads = all_threads;
+        self
+    }
+}
+
 /// The calls of a worker's first thread over some seconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -52,11 +74,19 @@ impl Profile {
 
 /// The calls of a thread at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Sample {
     /// The time since the profile began.
     pub at: Duration,
     /// The calls as indices into [`Profile::frames`], the innermost one first.
     pub calls: Vec<u32>,
+}
+
+impl Sample {
+    /// Returns a sample of these calls, the innermost one first.
+    pub fn new(at: Duration, calls: Vec<u32>) -> Self {
+        Self { at, calls }
+    }
 }
 
 /// A worker cannot be looked into.
@@ -84,7 +114,23 @@ pub enum InspectionError {
         /// The worker.
         worker: String,
     },
-    /// It is not possible at this moment, or on this system.
+    /// The system forbids it. That does not change by itself.
+    #[error("failed to look into worker `{worker}`: {reason}")]
+    #[non_exhaustive]
+    Forbidden {
+        /// The worker.
+        worker: String,
+        /// Which rule forbids it, such as Yama or a seccomp filter, and the way out.
+        reason: String,
+    },
+    /// Too many looks are taken at this moment, or another one at this worker. Try again in a moment.
+    #[error("failed to look into worker `{worker}`: too many stacks are being taken at this moment")]
+    #[non_exhaustive]
+    Busy {
+        /// The worker.
+        worker: String,
+    },
+    /// It has failed otherwise, for example because the worker did not stop in time.
     #[error("failed to look into worker `{worker}`: {reason}")]
     #[non_exhaustive]
     Failed {
@@ -109,6 +155,16 @@ impl InspectionError {
     /// Returns the error for a worker of which a profile is being taken.
     pub fn profiled(worker: impl Into<String>) -> Self {
         Self::Profiled { worker: worker.into() }
+    }
+
+    /// Returns the error for a worker that the system's rules hide, with the rule and the way out.
+    pub fn forbidden(worker: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Forbidden { worker: worker.into(), reason: reason.into() }
+    }
+
+    /// Returns the error for a worker that can be looked at in a moment.
+    pub fn busy(worker: impl Into<String>) -> Self {
+        Self::Busy { worker: worker.into() }
     }
 
     /// Returns the error with a reason of the system's.

@@ -26,6 +26,7 @@ impl Job for Symbolize {
 
 /// Calls without names.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Request {
     /// The paths of executables and libraries.
     pub files: Vec<String>,
@@ -33,8 +34,16 @@ pub struct Request {
     pub calls: Vec<(u32, u64)>,
 }
 
+impl Request {
+    /// Returns a request for the names of these calls.
+    pub fn new(files: Vec<String>, calls: Vec<(u32, u64)>) -> Self {
+        Self { files, calls }
+    }
+}
+
 /// The names of the calls of a [`Request`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Names {
     /// The names of each call, the innermost one first. The others are of functions into which it was
     /// inlined. Empty where nothing is known.
@@ -43,8 +52,16 @@ pub struct Names {
     pub notes: Vec<String>,
 }
 
+impl Names {
+    /// Returns the names of each call, and why others are missing.
+    pub fn new(calls: Vec<Vec<Name>>, notes: Vec<String>) -> Self {
+        Self { calls, notes }
+    }
+}
+
 /// The name of a call.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Name {
     /// The function, as its language writes it.
     pub function: Option<String>,
@@ -52,4 +69,11 @@ pub struct Name {
     pub file: Option<String>,
     /// The line, counted from 1.
     pub line: Option<u32>,
+}
+
+impl Name {
+    /// Returns the name of a function, and where in a source file the call is.
+    pub fn new(function: Option<String>, file: Option<String>, line: Option<u32>) -> Self {
+        Self { function, file, line }
+    }
 }

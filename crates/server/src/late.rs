@@ -7,8 +7,8 @@ use procpool_coordinator::Coordinator;
 use procpool_protocol::engine::{
     Accepted, Admin, BoxFuture, ConfigReloadError, ConfigReport, Death, DeathGroup, DeathPage, DeathQuery,
     Engine, InspectionError, JobLimits, Offered, OutputOf, PoolFigures, PoolHistory, PoolSample, PoolSchemas,
-    PoolSettings, PoolStatus, PoolUsage, Profile, Quarantine, ReconfigureError, Reloaded, Submission,
-    Watched, WorkerDetail, WorkerOrder, WorkerStatus,
+    PoolSettings, PoolStatus, PoolUsage, Profile, Quarantine, ReconfigureError, Reloaded, StackOptions,
+    Submission, Watched, WorkerDetail, WorkerOrder, WorkerStatus,
 };
 use procpool_protocol::outcome::{Refusal, Refused};
 use procpool_protocol::stack::Stack;
@@ -179,9 +179,9 @@ impl Admin for Late {
         }
     }
 
-    fn stack(&self, worker: &str, all_threads: bool) -> BoxFuture<'_, Result<Stack, InspectionError>> {
+    fn stack(&self, worker: &str, options: StackOptions) -> BoxFuture<'_, Result<Stack, InspectionError>> {
         match self.get() {
-            Some(coordinator) => coordinator.stack(worker, all_threads),
+            Some(coordinator) => coordinator.stack(worker, options),
             None => unknown(worker),
         }
     }

@@ -15,6 +15,7 @@ mod frame_index;
 mod machine;
 mod maps;
 mod module;
+mod mounts;
 mod snapshot;
 #[cfg(test)]
 mod tests;

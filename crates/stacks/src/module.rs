@@ -5,6 +5,7 @@ use crate::arch::Arch;
 use crate::block_cache::{BlockCache, FileId};
 use crate::elf::Elf;
 use crate::frame_index::{self, Records};
+use crate::mounts::Mounts;
 use crate::snapshot::Mapping;
 use std::fs::{File, Metadata, OpenOptions};
 use std::os::fd::AsRawFd;
@@ -13,9 +14,12 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 /// `O_NONBLOCK | O_NOCTTY`, on both architectures.
 const CAREFULLY: i32 = 0o4000 | 0o400;
 
+/// The words that finish “its file”.
+pub(crate) const NOT_READABLE: &str = "cannot be read by this process";
+
 /// `O_PATH`, on both architectures: finds the file without opening it, so that a pipe does not wait, and a device
 /// does nothing.
-const FIND: i32 = 0o10_000_000;
+pub(crate) const FIND: i32 = 0o10_000_000;
 
 /// A file that can be read.
 #[derive(Debug)]
@@ -26,26 +30,24 @@ pub(crate) struct Module {
 }
 
 impl Module {
-    /// Opens the file of a mapping.
+    /// Opens the file of a mapping, by `mounts` if its path may be invented.
     ///
     /// # Errors
     /// The words that finish “its file”.
-    pub(crate) fn open(mapping: &Mapping, arch: Arch, cache: &BlockCache) -> Result<Self, &'static str> {
+    pub(crate) fn open(
+        mapping: &Mapping,
+        arch: Arch,
+        cache: &BlockCache,
+        mounts: Option<&Mounts>,
+    ) -> Result<Self, &'static str> {
         if mapping.path.ends_with(" (deleted)") {
             return Err("was deleted or replaced since it was started");
         }
         if !mapping.path.starts_with('/') {
             return Err("is memory of the kernel or of the program");
         }
-        let gone = "cannot be read by this process";
-        let open = |path: &str, flags| {
-            OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(|_| gone)
-        };
-        let found = open(&mapping.path, FIND)?;
-        check(&found.metadata().map_err(|_| gone)?, mapping)?;
-        // Not by its path, which may lead to another file by now.
-        let file = open(&format!("/proc/self/fd/{}", found.as_raw_fd()), CAREFULLY)?;
-        let id = FileId::of(&file.metadata().map_err(|_| gone)?);
+        let file = mounts.map_or_else(|| open(mapping), |mounts| mounts.open(mapping))?;
+        let id = FileId::of(&file.metadata().map_err(|_| NOT_READABLE)?);
         let elf = Elf::read(arch, |at, length| cache.read(&file, id, at, length))?;
         Ok(Self { file, id, elf })
     }
@@ -62,6 +64,18 @@ impl Module {
     }
 }
 
+fn open(mapping: &Mapping) -> Result<File, &'static str> {
+    let found = OpenOptions::new().read(true).custom_flags(FIND).open(&mapping.path);
+    reopen(&found.map_err(|_| NOT_READABLE)?, mapping)
+}
+
+/// Opens a file that was found, if it is the one that was mapped. Not by its path, which may lead to another one by now.
+pub(crate) fn reopen(found: &File, mapping: &Mapping) -> Result<File, &'static str> {
+    check(&found.metadata().map_err(|_| NOT_READABLE)?, mapping)?;
+    let path = format!("/proc/self/fd/{}", found.as_raw_fd());
+    OpenOptions::new().read(true).custom_flags(CAREFULLY).open(path).map_err(|_| NOT_READABLE)
+}
+
 /// Refuses what is not a regular file, or not the one that was mapped. Some file systems number their files
 /// in another way than they tell the kernel. There the device differs too, and nothing can be said.
 fn check(metadata: &Metadata, mapping: &Mapping) -> Result<(), &'static str> {
@@ -76,7 +90,7 @@ fn check(metadata: &Metadata, mapping: &Mapping) -> Result<(), &'static str> {
 }
 
 /// Splits a device's number as Linux does.
-fn device(number: u64) -> (u32, u32) {
+pub(crate) fn device(number: u64) -> (u32, u32) {
     let major = (number >> 8) & 0xfff | (number >> 32) & !0xfff;
     let minor = number & 0xff | (number >> 12) & !0xff;
     (u32::try_from(major).unwrap_or_default(), u32::try_from(minor).unwrap_or_default())

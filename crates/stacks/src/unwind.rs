@@ -5,6 +5,7 @@ use crate::block_cache::BlockCache;
 use crate::call_frame;
 use crate::machine::{Caller, Machine, Walk};
 use crate::module::Module;
+use crate::mounts::Mounts;
 use crate::snapshot::{MOST_STACK, Mapping, Registers, Snapshot, ThreadSnapshot};
 use crate::unwound::{Call, ModuleFile, UnnamedThread, Unwound};
 use gimli::UnwindContext;
@@ -46,11 +47,12 @@ impl Unwinder {
             cache: &self.cache,
             arch,
             mappings: sorted(&snapshot.mappings),
+            mounts: (!snapshot.is_confirmed).then(Mounts::read),
             opened: BTreeMap::new(),
             files: Vec::new(),
             context: UnwindContext::new(),
             budget: MOST_RECORD_BYTES,
-            notes: Vec::new(),
+            notes: snapshot.note.iter().cloned().collect(),
         };
         let threads = snapshot.threads.iter().take(MOST_THREADS);
         let threads = threads.map(|thread| walker.thread(thread)).collect();
@@ -75,6 +77,8 @@ struct Walker<'a> {
     arch: Arch,
     /// The executable mappings, by address.
     mappings: Vec<&'a Mapping>,
+    /// The file systems, where the paths of the mappings may be invented.
+    mounts: Option<Mounts>,
     /// The index in `files` of each path.
     opened: BTreeMap<&'a str, usize>,
     files: Vec<(ModuleFile, Option<Module>)>,
@@ -187,7 +191,7 @@ impl<'a> Walker<'a> {
             self.note(format!("the calls are in more than {MOST_MODULES} files"));
             return None;
         }
-        let module = Module::open(mapping, self.arch, self.cache);
+        let module = Module::open(mapping, self.arch, self.cache, self.mounts.as_ref());
         if let Err(why) = &module {
             self.note(told(&mapping.path, why));
         }

@@ -1,7 +1,7 @@
 //! Stacks and profiles of workers that run: on demand, amid their deaths.
 
 use procpool::error::InspectionError;
-use procpool::status::{PoolEvents, Sample, Stack};
+use procpool::status::{PoolEvents, Sample, Stack, StackOptions};
 use procpool::{Executable, JobError, JobHandle, Pool, PoolBuilder};
 use procpool_tests::binaries::binary;
 use procpool_tests::library::{echo, idle, verbs};
@@ -89,14 +89,14 @@ async fn a_worker_is_looked_at_while_it_runs_and_goes_on() {
     idle(&pool, 2).await;
     let (job, pid, positions) = spin(&pool).await;
     let busy = pool.workers().into_iter().find(|worker| worker.pid == Some(pid)).unwrap().id;
-    let stack = pool.stack(&busy, false).await.unwrap();
+    let stack = pool.stack(&busy, StackOptions::new()).await.unwrap();
     assert!(is_in(&stack, &positions), "{stack:?}");
-    let all = pool.stack(&busy, true).await.unwrap();
+    let all = pool.stack(&busy, StackOptions::new().all_threads(true)).await.unwrap();
     assert_eq!(all.threads[0].id, pid);
     assert!(all.threads.len() >= 2, "the SDK has a second thread: {all:?}");
     assert!(all.threads.iter().all(|thread| !thread.frames.is_empty()), "{all:?}");
     let resting = pool.workers().into_iter().find(|worker| worker.pid != Some(pid)).unwrap().id;
-    assert!(!pool.stack(&resting, false).await.unwrap().frames().is_empty());
+    assert!(!pool.stack(&resting, StackOptions::new()).await.unwrap().frames().is_empty());
     assert!(process::state(pid) == Some('R'), "it spins");
     assert!(pool.run(echo("the other one")).await.is_ok());
     drop(job);
@@ -107,13 +107,13 @@ async fn a_worker_that_has_ended_is_told_from_one_that_never_was() {
     let pool = verbs(1).start().await.unwrap();
     let worker = pool.workers()[0].id.clone();
     for unknown in ["", "verbs", "verbs-", "verbs-99999", "verbs-x", "other-0"] {
-        let error = pool.stack(unknown, false).await.unwrap_err();
+        let error = pool.stack(unknown, StackOptions::new()).await.unwrap_err();
         assert!(matches!(error, InspectionError::Unknown { .. }), "{unknown}: {error}");
     }
     pool.kill_worker(&worker);
     let gone = async || !pool.workers().iter().any(|it| it.id == worker);
     eventually("its end", async || gone().await.then_some(())).await;
-    let error = pool.stack(&worker, false).await.unwrap_err();
+    let error = pool.stack(&worker, StackOptions::new()).await.unwrap_err();
     assert!(matches!(error, InspectionError::Gone { .. }), "{error}");
     let error = pool.profile(&worker, TIMEOUT).await.unwrap_err();
     assert!(matches!(error, InspectionError::Gone { .. }), "{error}");
@@ -165,7 +165,7 @@ async fn workers_that_are_looked_at_and_killed_leave_nothing_behind() {
         let looks: Vec<_> = looks
             .map(|(worker, all)| {
                 let (pool, id) = (pool.clone(), worker.id.clone());
-                tokio::spawn(async move { pool.stack(&id, all).await })
+                tokio::spawn(async move { pool.stack(&id, StackOptions::new().all_threads(all)).await })
             })
             .collect();
         if round % 3 == 0
@@ -204,7 +204,7 @@ async fn a_forked_worker_is_looked_at_like_any_other() {
     let pool = looking(1).fork(true).start().await.unwrap();
     let (job, pid, positions) = spin(&pool).await;
     let worker = pool.workers().into_iter().find(|worker| worker.pid == Some(pid)).unwrap().id;
-    assert!(is_in(&pool.stack(&worker, false).await.unwrap(), &positions));
+    assert!(is_in(&pool.stack(&worker, StackOptions::new()).await.unwrap(), &positions));
     drop(job);
     let seen = spin_to_deadline(|| looking(1).fork(true), |_| {}).await;
     assert!(is_in(seen.stack(), &seen.positions), "{:?}", seen.error);

@@ -30,6 +30,7 @@ const MAY_BE_UNSAFE: &[&str] = &[
     "crates/process/src/os/signals.rs",
     "crates/process/src/os/trace.rs",
     "crates/process/src/os/wait.rs",
+    "crates/process/src/snapshot/tests/uninterruptible.rs",
     "crates/worker/src/os/fatal_signals.rs",
     "crates/worker/src/os/sibling.rs",
     "crates/worker/src/os/stop_signals.rs",

@@ -58,6 +58,8 @@ pub(crate) struct Core {
     /// Callers that wait for room in the queue.
     pub(super) patient: Patient,
     drained: watch::Sender<bool>,
+    /// The pool's tasks have ended, and with them all that a drained pool still does: saving jobs, reporting deaths.
+    over: watch::Sender<bool>,
     /// The pool's tasks ended with the runtime that drove them, and not because the pool was done.
     pub(super) has_runtime_ended: AtomicBool,
     pub(super) stacks: Arc<Stacks>,
@@ -77,6 +79,7 @@ impl Core {
         recorder: Option<Recorder>,
         names: Option<Arc<dyn NamesCalls>>,
     ) -> Arc<Self> {
+        let stacks = Stacks::new(names, &recipe.name);
         Arc::new_cyclic(|this| Self {
             name: recipe.name.clone(),
             home: Home::here(),
@@ -95,8 +98,9 @@ impl Core {
             size_changed: Notify::new(),
             patient: Patient::default(),
             drained: watch::Sender::new(false),
+            over: watch::Sender::new(false),
             has_runtime_ended: AtomicBool::new(false),
-            stacks: Arc::new(Stacks::new(names)),
+            stacks: Arc::new(stacks),
             recorder,
             runtime: Handle::current(),
             this: this.clone(),
@@ -215,6 +219,16 @@ impl Core {
     /// Tells when no job and no worker is left.
     pub(crate) fn drained(&self) -> watch::Receiver<bool> {
         self.drained.subscribe()
+    }
+
+    /// Records that the pool's tasks have ended.
+    pub(crate) fn is_over(&self) {
+        self.over.send_replace(true);
+    }
+
+    /// Tells when the pool's tasks have ended, shortly after it is drained.
+    pub(crate) fn over(&self) -> watch::Receiver<bool> {
+        self.over.subscribe()
     }
 
     /// Returns whether this process is the one that started the pool, and no fork of it.

@@ -49,6 +49,9 @@ pub use raw::{RawPool, ShutdownReport};
 #[cfg(feature = "tower")]
 pub use service::PoolService;
 pub use size::WeakPool;
+#[cfg(test)]
+pub(crate) use stacks::MOST_NOTE;
+pub(crate) use stacks::add as add_note;
 pub use stacks::{CallNames, NamesCalls};
 pub use worker_range::WorkerRange;
 

@@ -28,12 +28,12 @@ pub(super) fn start(config: PoolConfig) -> Result<RawPool, PoolError> {
         };
         runtime.block_on(async {
             let pool = RawPool::start(config).await;
-            let drained = pool.as_ref().ok().map(|pool| pool.core().drained());
+            let over = pool.as_ref().ok().map(|pool| pool.core().over());
             // Where the caller's thread is gone, so is the pool.
             let _ = sender.send(pool);
-            if let Some(mut drained) = drained {
-                // Without the core there is no pool left.
-                let _ = drained.wait_for(|drained| *drained).await;
+            if let Some(mut over) = over {
+                // Not when it is drained: deaths may wait for their stacks then. Without the core there is no pool left.
+                let _ = over.wait_for(|over| *over).await;
             }
         });
     };

@@ -5,9 +5,9 @@ use super::RawPool;
 use super::core::Core;
 use procpool_process::KillSwitch;
 use procpool_protocol::status::{PoolUsage, WorkerUsage};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::Mutex;
+use tokio::sync::watch;
 
 /// Age up to which a sample is shared by all that ask.
 const FRESH: Duration = Duration::from_millis(250);
@@ -21,27 +21,55 @@ impl RawPool {
     }
 }
 
-/// The last sample of a pool. A caller that comes while one is taken waits for that one.
+/// The last sample of a pool, and the one that is being taken, for all that come meanwhile.
 #[derive(Debug, Default)]
-pub(super) struct LastUsage(Mutex<Option<(Instant, Arc<PoolUsage>)>>);
+pub(super) struct LastUsage(Mutex<Samples>);
 
-/// Returns a sample that is at most 250 ms old.
+#[derive(Debug, Default)]
+struct Samples {
+    last: Option<(Instant, Arc<PoolUsage>)>,
+    coming: Option<watch::Receiver<Option<Arc<PoolUsage>>>>,
+}
+
+impl LastUsage {
+    fn lock(&self) -> MutexGuard<'_, Samples> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Returns a sample that is at most 250 ms old. One that is begun is finished and kept, even if its caller goes away.
 async fn sample(core: &Arc<Core>) -> Arc<PoolUsage> {
-    let mut last = core.usage.0.lock().await;
-    if let Some((_, usage)) = last.as_ref().filter(|(taken, _)| taken.elapsed() < FRESH) {
-        return usage.clone();
-    }
+    let mut coming = {
+        let mut samples = core.usage.lock();
+        if let Some((_, usage)) = samples.last.as_ref().filter(|(taken, _)| taken.elapsed() < FRESH) {
+            return usage.clone();
+        }
+        // One whose sender is gone will never come: it was begun on a runtime that shuts down.
+        let coming = samples.coming.take().filter(|coming| coming.has_changed().is_ok());
+        samples.coming.insert(coming.unwrap_or_else(|| begin(core))).clone()
+    };
+    let usage = coming.wait_for(Option::is_some).await.ok().and_then(|usage| usage.clone());
+    usage.unwrap_or_default()
+}
+
+/// Begins to take a sample on a thread that may block.
+fn begin(core: &Arc<Core>) -> watch::Receiver<Option<Arc<PoolUsage>>> {
+    let (sender, receiver) = watch::channel(None);
     let pool = core.clone();
-    let taken = core.runtime().spawn_blocking(move || take(&pool)).await;
-    // The pool's runtime is shutting down.
-    let Ok(mut usage) = taken else { return Arc::default() };
-    if let Some((_, before)) = &*last {
-        // Of a worker that was dying, neither the living nor the dead have the time.
-        usage.cpu_time = usage.cpu_time.max(before.cpu_time);
-    }
-    let usage = Arc::new(usage);
-    *last = Some((Instant::now(), usage.clone()));
-    usage
+    core.runtime().spawn_blocking(move || {
+        let mut usage = take(&pool);
+        let mut samples = pool.usage.lock();
+        if let Some((_, before)) = &samples.last {
+            // Of a worker that was dying, neither the living nor the dead have the time.
+            usage.cpu_time = usage.cpu_time.max(before.cpu_time);
+        }
+        let usage = Arc::new(usage);
+        samples.last = Some((Instant::now(), usage.clone()));
+        samples.coming = None;
+        drop(samples);
+        sender.send_replace(Some(usage));
+    });
+    receiver
 }
 
 fn take(core: &Core) -> PoolUsage {

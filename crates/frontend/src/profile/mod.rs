@@ -91,7 +91,7 @@ mod tests {
         let began = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
         let mut profile = Profile::new("fib-1", 77, began);
         profile.frames = vec![frame("spin<&str>", 7), frame("main;\n", 3)];
-        let sample = |at, calls: &[u32]| Sample { at: Duration::from_millis(at), calls: calls.to_vec() };
+        let sample = |at, calls: &[u32]| Sample::new(Duration::from_millis(at), calls.to_vec());
         profile.samples = vec![sample(0, &[0, 1]), sample(10, &[0, 1]), sample(30, &[1])];
         profile
     }
@@ -145,8 +145,7 @@ mod tests {
         let mut wide = profile();
         wide.frames = (0..2_000).map(|nth| frame(&format!("{nth}{}", "ü".repeat(5_000)), nth)).collect();
         let sample = |nth: u32| (0..256).map(|call| (nth * 7 + call) % 2_000).collect();
-        let samples =
-            (0..2_000).map(|nth| Sample { at: Duration::from_millis(nth.into()), calls: sample(nth) });
+        let samples = (0..2_000).map(|nth| Sample::new(Duration::from_millis(nth.into()), sample(nth)));
         wide.samples = samples.collect();
         for format in [Format::Folded, Format::Firefox, Format::Svg] {
             let text = format.write(&wide);

@@ -10,7 +10,7 @@ use crate::profile::Format;
 use axum::extract::State;
 use axum::response::Response;
 use http::{StatusCode, Uri};
-use procpool_protocol::inspection::{InspectionError, LONGEST_PROFILE, Profile};
+use procpool_protocol::inspection::{InspectionError, LONGEST_PROFILE, Profile, StackOptions};
 use procpool_protocol::stack::Stack;
 use serde::Serialize;
 use std::sync::Arc;
@@ -18,6 +18,9 @@ use std::time::Duration;
 
 /// The duration of a profile, in seconds, unless the request says another.
 const SECONDS: u64 = 5;
+
+/// Time after which a look is worth another try that was one too many.
+const SOON: Duration = Duration::from_secs(1);
 
 #[derive(Serialize)]
 struct Seen<'a> {
@@ -48,13 +51,13 @@ pub(super) async fn stack(
     uri: Uri,
 ) -> Result<Response, Problem> {
     let parameters = Parameters::of(&uri, &["threads"])?;
-    let all_threads = match parameters.text("threads") {
+    let all = match parameters.text("threads") {
         None | Some("first") => false,
         Some("all") => true,
         Some(_) => return Err(parameters.bad("threads", "`first` or `all` is needed")),
     };
     may_look(&shared, &principal, &worker)?;
-    match shared.app.admin.stack(&worker, all_threads).await {
+    match shared.app.admin.stack(&worker, StackOptions::new().all_threads(all)).await {
         Ok(stack) => Ok(json(&Seen { worker: &worker, stack })),
         Err(error) => Err(why(&shared, &principal, &error)),
     }
@@ -109,6 +112,14 @@ fn why(shared: &Shared, principal: &Principal, error: &InspectionError) -> Probl
         InspectionError::Profiled { worker, .. } => {
             Problem::new(Kind::ProfileRunning, StatusCode::CONFLICT, error.to_string()).with("worker", worker)
         }
-        other => Problem::new(Kind::StackUnavailable, StatusCode::SERVICE_UNAVAILABLE, other.to_string()),
+        // No `Retry-After` for a rule of the system: it stays.
+        InspectionError::Forbidden { .. } => unavailable(error, "forbidden"),
+        InspectionError::Busy { .. } => unavailable(error, "busy").retry_after(Some(SOON)),
+        other => unavailable(other, "failed"),
     }
+}
+
+fn unavailable(error: &InspectionError, reason: &str) -> Problem {
+    let problem = Problem::new(Kind::StackUnavailable, StatusCode::SERVICE_UNAVAILABLE, error.to_string());
+    problem.with("reason", reason)
 }

@@ -8,7 +8,7 @@ use procpool_protocol::engine::{
     Watched, WorkerDetail, WorkerOrder, WorkerState, WorkerStatus, WorkerUsage,
 };
 use procpool_protocol::extras::JobReport;
-use procpool_protocol::inspection::{InspectionError, Profile, Sample};
+use procpool_protocol::inspection::{InspectionError, Profile, Sample, StackOptions};
 use procpool_protocol::message::Progress;
 use procpool_protocol::outcome::{Finished, Timing};
 use procpool_protocol::stack::{Stack, StackFrame, ThreadStack};
@@ -256,7 +256,7 @@ impl Admin for Fake {
 
     /// `fib-0` was there.
     fn pool_of_worker(&self, worker: &str) -> Option<String> {
-        ["fib-0", "fib-1", "fib-2"].contains(&worker).then(|| "fib".into())
+        ["fib-0", "fib-1", "fib-2", "fib-3"].contains(&worker).then(|| "fib".into())
     }
 
     /// `fib-1` is half done, `fib-0` has ended.
@@ -278,15 +278,16 @@ impl Admin for Fake {
         Box::pin(async { detail })
     }
 
-    /// `fib-1` spins, `fib-2` may not be traced, and `fib-0` has ended.
-    fn stack(&self, worker: &str, all_threads: bool) -> BoxFuture<'_, Result<Stack, InspectionError>> {
+    /// `fib-1` spins, `fib-2` may not be traced, `fib-3` not now, and `fib-0` has ended.
+    fn stack(&self, worker: &str, options: StackOptions) -> BoxFuture<'_, Result<Stack, InspectionError>> {
         let mut spin = StackFrame::new(Some("fib".into()), 0x10);
         (spin.function, spin.line) = (Some("spin_forever".into()), Some(7));
-        let threads = if all_threads { 2 } else { 1 };
+        let threads = if options.all_threads { 2 } else { 1 };
         let thread = |id| ThreadStack::new(id, "fib", vec![spin.clone()]);
         let stack = match worker {
             "fib-1" => Ok(Stack::new((1..=threads).map(thread).collect())),
-            "fib-2" => Err(InspectionError::failed(worker, "kernel.yama.ptrace_scope is 3")),
+            "fib-2" => Err(InspectionError::forbidden(worker, "kernel.yama.ptrace_scope is 3")),
+            "fib-3" => Err(InspectionError::busy(worker)),
             "fib-0" => Err(InspectionError::gone(worker)),
             _ => Err(InspectionError::unknown(worker)),
         };
@@ -298,7 +299,7 @@ impl Admin for Fake {
         let mut profile = Profile::new(worker, 1234, std::time::SystemTime::UNIX_EPOCH);
         profile.frames.push(StackFrame::new(Some("fib".into()), 0x10));
         profile.samples =
-            vec![Sample { at: Duration::ZERO, calls: vec![0] }; usize::try_from(time.as_secs()).unwrap()];
+            vec![Sample::new(Duration::ZERO, vec![0]); usize::try_from(time.as_secs()).unwrap()];
         let profile = match worker {
             "fib-1" => Ok(profile),
             "fib-2" => Err(InspectionError::profiled(worker)),

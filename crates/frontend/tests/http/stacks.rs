@@ -68,6 +68,11 @@ async fn a_worker_without_a_stack_says_why() {
     let forbidden = of("fib-2").await;
     assert_eq!((forbidden.status, forbidden.kind().as_str()), (503, "stack_unavailable"));
     assert!(forbidden.text().contains("ptrace_scope is 3"), "{}", forbidden.text());
+    assert_eq!(forbidden.json()["reason"], "forbidden");
+    assert_eq!(forbidden.header("retry-after"), None, "waiting does not help");
+    let busy = of("fib-3").await;
+    assert_eq!((busy.status, busy.json()["reason"].as_str()), (503, Some("busy")));
+    assert_eq!(busy.header("retry-after"), Some("1"));
 }
 
 #[tokio::test]

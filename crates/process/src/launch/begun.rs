@@ -144,7 +144,7 @@ impl<'a> Begun<'a> {
         let alive = Alive::watch(process.clone())?;
         // Attached last: after an earlier failure, only the process's owner holds it, and dropping it kills
         // it.
-        kill_switch.attach(process.clone());
+        kill_switch.attach(&process);
         memory_watch::begin(&process);
         let body = Body { name, limits: recipe.limits, process, alive, output: Some(output) };
         let Gifts { page, arenas } = gifts;
@@ -169,7 +169,7 @@ impl<'a> Begun<'a> {
         let Arrival { process, jobs, control } = arrival;
         let process = Arc::new(WorkerProcess::Attached(process));
         let alive = Alive::watch(process.clone()).map_err(failed)?;
-        kill_switch.attach(process.clone());
+        kill_switch.attach(&process);
         let body = Body { name, limits: recipe.limits, process, alive, output: None };
         Ok(Self { recipe, body, jobs, control, page: None, arenas: None, given, rest, attachments })
     }

@@ -29,7 +29,9 @@ pub(crate) struct Process {
     pid: Pid,
     pidfd: OwnedFd,
     started: Instant,
-    /// Locked while signalling and while reaping: a pid may be reused once it is reaped.
+    /// Locked while signalling and while reaping: a pid may be reused once it is reaped. Never locked across a
+    /// call that can wait for the process itself, such as `ptrace` and reads of `/proc`: the kill that would
+    /// end the wait needs the lock. Such a call uses the pid, and asks afterwards whether it was its own.
     fate: Mutex<Fate>,
 }
 
@@ -115,11 +117,17 @@ impl Process {
         !fate.reaped && self.look(WaitIdOptions::STOPPED).is_ok_and(|found| found.is_some())
     }
 
-    /// Begins to trace its first thread.
+    /// Begins to trace its first thread. After an error the calling thread must end at once, which releases
+    /// whatever else had the number.
     pub(crate) fn seize(&self) -> io::Result<Traced> {
-        // Locked while its number is used. Afterwards the kernel knows which thread is meant.
-        let fate = self.fate();
-        if fate.reaped || !self.home.is_here() { Err(Errno::SRCH.into()) } else { Traced::seize(self.pid) }
+        if !self.home.is_here() || self.has_ended() {
+            return Err(Errno::SRCH.into());
+        }
+        // Waits for an `exec` of the process: for the file, or for threads that another process traces.
+        let traced = Traced::seize(self.pid)?;
+        // A process that lives now has not been reaped, and has had its number all the time. Another one is
+        // released by the end of this thread.
+        if self.has_ended() { Err(Errno::SRCH.into()) } else { Ok(traced) }
     }
 
     /// Returns whether the process is dead. Its number is its own if it is not.
@@ -131,10 +139,7 @@ impl Process {
     /// Returns the process's resident memory, in bytes. Returns `None` once it is reaped, and 0 between its
     /// death and then.
     pub(crate) fn resident_memory(&self) -> Option<u64> {
-        // Locked while the file is read, because its name contains the pid.
-        let fate = self.fate();
-        let resident = |statm: &str| statm.split(' ').nth(1)?.parse().ok();
-        if fate.reaped { None } else { memory_of(self.pid, resident) }
+        self.of_its_own(|| memory_of(self.pid, |statm| statm.split(' ').nth(1)?.parse().ok()))
     }
 
     /// Returns the limit of its memory that no cgroup holds, in bytes.
@@ -145,9 +150,12 @@ impl Process {
     /// Returns the resident memory that is the process's own, in bytes, unless it is reaped. If that is above the
     /// limit, kills the group.
     pub(crate) fn own_memory_or_kill(&self) -> Option<u64> {
-        let mut fate = self.fate();
-        let limit = fate.confinement.watched.filter(|_| !fate.reaped)?;
+        let limit = self.watched_limit()?;
         let own = memory_of(self.pid, memory_limit::own_pages)?;
+        let mut fate = self.fate();
+        if fate.reaped {
+            return None;
+        }
         if memory_limit::is_above(limit, own) && !fate.killed && !fate.is_above_limit {
             fate.is_above_limit = matches!(self.look(WaitIdOptions::EXITED), Ok(None));
             self.kill_locked(&mut fate);
@@ -157,11 +165,9 @@ impl Process {
 
     /// Returns whether the process is above the limit of its memory that no cgroup holds.
     pub(crate) fn is_above_limit(&self) -> bool {
-        // Locked while the file is read, because its name contains the pid.
-        let fate = self.fate();
-        let own = || memory_of(self.pid, memory_limit::own_pages);
-        let limit = fate.confinement.watched.filter(|_| !fate.reaped);
-        limit.is_some_and(|limit| own().is_some_and(|own| memory_limit::is_above(limit, own)))
+        let own = || self.of_its_own(|| memory_of(self.pid, memory_limit::own_pages));
+        let is_above = |limit| own().is_some_and(|own| memory_limit::is_above(limit, own));
+        self.watched_limit().is_some_and(is_above)
     }
 
     /// Sends SIGKILL to the whole group, unless the leader was reaped already. If there is a cgroup, kills
@@ -195,9 +201,9 @@ impl Process {
     /// Kills the rest of the group and reaps the leader, which must be dead already.
     pub(crate) fn bury(&self) -> Reaped {
         self.kill_group();
-        let mut fate = self.fate();
         // Read from a zombie: it uses nothing further, and its pid is still its own.
         let own = Usage::of(self.pid);
+        let mut fate = self.fate();
         orphans::forget(self.pid);
         let result = self.reap(Patience::Wait);
         fate.reaped = true;
@@ -233,9 +239,14 @@ impl Process {
 
     /// Returns the resources that the process itself has used so far, or `None` once it is reaped.
     pub(crate) fn usage(&self) -> Option<Usage> {
-        // Locked while the file is read, because its name contains the pid.
-        let fate = self.fate();
-        if fate.reaped { None } else { Usage::of(self.pid) }
+        self.of_its_own(|| Usage::of(self.pid))
+    }
+
+    /// Returns what `read` finds out by the pid, unless that may be another process's.
+    fn of_its_own<R>(&self, read: impl FnOnce() -> Option<R>) -> Option<R> {
+        let found = read();
+        // Not reaped now, so not reaped before.
+        found.filter(|_| !self.fate().reaped)
     }
 
     /// Call it only with the fate locked. If other code has reaped the process, this does not wait for its

@@ -95,7 +95,7 @@ fn check(result: libc::c_long) -> io::Result<()> {
 #[cfg(target_arch = "x86_64")]
 fn named(words: &[u64]) -> io::Result<Registers> {
     match words.get(..27) {
-        Some(words) => Ok(Registers { ip: words[16], sp: words[19], fp: words[4], lr: 0 }),
+        Some(words) => Ok(Registers::new(words[16], words[19], words[4], 0)),
         None => Err(io::ErrorKind::Unsupported.into()),
     }
 }
@@ -104,7 +104,7 @@ fn named(words: &[u64]) -> io::Result<Registers> {
 #[cfg(target_arch = "aarch64")]
 fn named(words: &[u64]) -> io::Result<Registers> {
     match words.get(..33) {
-        Some(words) => Ok(Registers { ip: words[32], sp: words[31], fp: words[29], lr: words[30] }),
+        Some(words) => Ok(Registers::new(words[32], words[31], words[29], words[30])),
         None => Err(io::ErrorKind::Unsupported.into()),
     }
 }

@@ -17,6 +17,7 @@ use crate::os::fork::PerProcess;
 use crate::os::worker_process::WorkerProcess;
 use procpool_stacks::Snapshot;
 use rustix::process::Pid;
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, oneshot};
@@ -24,8 +25,9 @@ use tokio::sync::{Semaphore, oneshot};
 /// Maximum number of threads of which a snapshot tells.
 pub const MOST_THREADS: usize = 64;
 
-/// Maximum number of snapshots that are taken at one time. Each has a thread, which a hostile worker can hold up.
-const ABREAST: usize = 8;
+/// Maximum number of snapshots that are taken at one time, of all pools. Each has a thread, which a hostile worker can
+/// hold up. Each pool has fewer places of its own.
+const ABREAST: usize = 64;
 
 /// Size of the stack of a thread that takes a snapshot, in bytes.
 const STACK: usize = 128 * 1024;
@@ -35,7 +37,7 @@ const STACK: usize = 128 * 1024;
 pub enum Threads {
     /// The first one, which runs the jobs.
     First,
-    /// All of them, at most [`MOST_THREADS`]. They are stopped together.
+    /// All of them, at most [`MOST_THREADS`]. They are stopped together, and go on one by one.
     All,
 }
 
@@ -46,32 +48,46 @@ pub(crate) fn reason(process: Pid, is_child: bool) -> String {
 
 static PLACES: PerProcess<Semaphore> = PerProcess::new();
 
-/// Takes a snapshot within this time. The rest is given up then, and the worker goes on.
+/// Takes a snapshot within this time. The rest is given up then, and the worker goes on. Where as many are taken as
+/// may be, returns at once: a worker whose time is up must not wait for others that are stuck. Drops `held` when the
+/// threads of the snapshot have ended, even if that is much later.
 pub(crate) async fn take(
     process: Arc<WorkerProcess>,
     threads: Threads,
     within: Duration,
+    held: impl Send + 'static,
 ) -> Result<Snapshot, SnapshotError> {
     let until = Instant::now() + within;
     let pid = process.pid();
     let places = PLACES.get(|| Semaphore::new(ABREAST));
-    let taken = clock::timeout(within, async {
-        let place = places.acquire().await.map_err(|_| SnapshotError::Busy)?;
-        let (sender, receiver) = oneshot::channel();
-        let thread = std::thread::Builder::new().name("procpool-tracer".into()).stack_size(STACK);
-        let started = thread.spawn(move || {
-            let taken = taking::take(&process, threads, until);
+    let place = places.try_acquire().map_err(|_| SnapshotError::Busy)?;
+    let (sender, receiver) = oneshot::channel();
+    let failed = |error| SnapshotError::System { pid, error };
+    let trace = move || {
+        let held = (place, held);
+        let copied = taking::copied(&process, threads, until);
+        let must_end = copied.as_ref().is_ok_and(taking::Copied::must_end);
+        let complete = move || {
+            let taken = copied.and_then(|copied| copied.complete(&process));
             // The task that buries the process must not wait for this thread.
             drop(process);
             let _ = sender.send(taken);
-            drop(place);
-        });
-        started.map_err(|error| SnapshotError::System { pid, error })?;
-        receiver.await.unwrap_or(Err(SnapshotError::Slow { pid }))
-    });
-    match taken.await {
-        Ok(taken) => taken,
-        Err(_) if places.available_permits() == 0 => Err(SnapshotError::Busy),
-        Err(_) => Err(SnapshotError::Slow { pid }),
+            drop(held);
+        };
+        if must_end {
+            // Without a thread, the sender is dropped, and so there is no snapshot.
+            let _ = thread(complete);
+        } else {
+            complete();
+        }
+    };
+    thread(trace).map_err(failed)?;
+    match clock::timeout(within, receiver).await {
+        Ok(Ok(taken)) => taken,
+        Ok(Err(_)) | Err(_) => Err(SnapshotError::Slow { pid }),
     }
+}
+
+fn thread(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    std::thread::Builder::new().name("procpool-tracer".into()).stack_size(STACK).spawn(work).map(drop)
 }

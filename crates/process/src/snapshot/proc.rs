@@ -43,6 +43,11 @@ pub(super) fn has_thread(process: Pid, thread: Pid) -> bool {
     state(&format!("/proc/{process}/task/{thread}/stat")).is_some_and(|state| !matches!(state, 'Z' | 'X'))
 }
 
+/// Returns whether a thread is in the middle of a system call that nothing interrupts.
+pub(super) fn is_uninterruptible(process: Pid, thread: Pid) -> bool {
+    state(&format!("/proc/{process}/task/{thread}/stat")) == Some('D')
+}
+
 /// Returns the name of a thread.
 pub(super) fn thread_name(process: Pid, thread: Pid) -> String {
     let name = read(&format!("/proc/{process}/task/{thread}/comm"), 64).unwrap_or_default();
@@ -64,7 +69,7 @@ pub(super) fn facts(process: Pid, is_child: bool) -> Facts {
     let owner = std::fs::metadata(format!("/proc/{process}/stat")).map(|it| it.uid()).ok();
     let user = user().unwrap_or(own_user);
     Facts {
-        tracer: field(&of_it, "TracerPid:").and_then(|it| it.parse().ok()).and_then(process_of),
+        tracer: field(&of_it, "TracerPid:").and_then(tracer),
         yama: read("/proc/sys/kernel/yama/ptrace_scope", 16).and_then(|it| it.trim().parse().ok()),
         is_capable: capabilities.is_some_and(|set| set & CAP_SYS_PTRACE != 0),
         own_user,
@@ -78,15 +83,18 @@ pub(super) fn facts(process: Pid, is_child: bool) -> Facts {
 /// Returns whether a thread of this process traces it.
 pub(super) fn is_traced_by_this_process(process: Pid) -> bool {
     let status = read(&format!("/proc/{process}/status"), 16 << 10).unwrap_or_default();
-    let tracer = field(&status, "TracerPid:").and_then(|it| it.parse().ok()).and_then(process_of);
-    tracer == Some(std::process::id())
+    field(&status, "TracerPid:").and_then(tracer) == Some(std::process::id())
 }
 
 /// Returns the process of a thread that traces. 0 is none.
-fn process_of(tracer: u32) -> Option<u32> {
-    let status = read(&format!("/proc/{tracer}/status"), 16 << 10);
-    let process = status.as_deref().and_then(|status| field(status, "Tgid:")?.parse().ok());
-    (tracer != 0).then_some(process.unwrap_or(tracer))
+fn tracer(number: &str) -> Option<u32> {
+    let tracer = Pid::from_raw(number.parse().ok()?)?;
+    process_of(tracer).or(Some(tracer.as_raw_nonzero().get().unsigned_abs()))
+}
+
+/// Returns the process that a thread belongs to.
+pub(super) fn process_of(thread: Pid) -> Option<u32> {
+    field(&read(&format!("/proc/{thread}/status"), 16 << 10)?, "Tgid:")?.parse().ok()
 }
 
 fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {

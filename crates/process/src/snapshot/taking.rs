@@ -1,4 +1,5 @@
-//! One snapshot, on a thread of its own: begin to trace, stop, copy, release.
+//! One snapshot, on a thread of its own: begin to trace, stop, copy, release. Each thread of the worker goes on as
+//! soon as it is copied, so none waits for another one that does not stop.
 
 use super::error::SnapshotError;
 use super::{MOST_THREADS, Threads, forbidden, proc};
@@ -16,7 +17,7 @@ const MOST_OTHER_STACK: usize = 64 * 1024;
 /// Bytes below the stack pointer that a function may use without moving it.
 const RED_ZONE: u64 = 128;
 
-/// Number of times that a thread is asked at once whether it has stopped. It needs some microseconds if it runs.
+/// Number of times that threads are asked at once whether it has stopped. It needs some microseconds if it runs.
 const EAGER: u32 = 64;
 
 /// Longest pause between two questions after that.
@@ -25,47 +26,130 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(1);
 /// Number of refusals in a row, while nobody of this process traces it, that are the system's last word.
 const DOUBTS: u32 = 4;
 
-/// Takes a snapshot before `until`. The calling thread must end after this: it may still trace threads that did not
-/// stop.
-pub(super) fn take(
+/// Time after which threads are left out that are in a system call that nothing interrupts, such as a read of a disk.
+const UNINTERRUPTIBLE: Duration = Duration::from_millis(5);
+
+/// The copies of the threads of a process.
+#[derive(Debug)]
+pub(super) struct Copied {
+    threads: Vec<ThreadSnapshot>,
+    /// Number of threads that did not stop in time.
+    left_out: usize,
+}
+
+impl Copied {
+    /// Returns whether the thread that made the copy must end at once: it still traces threads, which would stop
+    /// later, and only that end releases them.
+    pub(super) fn must_end(&self) -> bool {
+        self.left_out > 0
+    }
+
+    /// Completes the snapshot by what `/proc` tells of a process that goes on. One that is stuck may keep a reader of
+    /// its mappings waiting.
+    pub(super) fn complete(mut self, process: &WorkerProcess) -> Result<Snapshot, SnapshotError> {
+        let pid = Pid::from_raw(process.pid().cast_signed()).ok_or(SnapshotError::Gone)?;
+        for thread in &mut self.threads {
+            let id = Pid::from_raw(thread.id.cast_signed());
+            thread.name = id.map(|id| proc::thread_name(pid, id)).unwrap_or_default();
+        }
+        let mut snapshot = Snapshot::new(self.threads, proc::mappings(pid)).confirmed();
+        snapshot.note = (self.left_out > 0).then(|| {
+            let (noun, verb) = if self.left_out == 1 { ("thread", "is") } else { ("threads", "are") };
+            format!("{} {noun} did not stop in time, and {verb} left out", self.left_out)
+        });
+        // Its number was its own until here, or these may be another process's.
+        if process.has_ended() { Err(SnapshotError::Gone) } else { Ok(snapshot) }
+    }
+}
+
+/// Copies threads before `until`. The calling thread must end soon: it may still trace some that did not stop.
+pub(super) fn copied(
     process: &WorkerProcess,
     threads: Threads,
     until: Instant,
-) -> Result<Snapshot, SnapshotError> {
+) -> Result<Copied, SnapshotError> {
     let pid = Pid::from_raw(process.pid().cast_signed()).ok_or(SnapshotError::Gone)?;
     let first = seize(process, pid, until)?;
-    let mut traced = vec![(pid, first)];
+    let mut others = Vec::new();
     if threads == Threads::All {
-        let others = proc::other_threads(pid, MOST_THREADS - 1);
-        traced.extend(others.into_iter().filter_map(|thread| Some((thread, other(pid, thread)?))));
-    }
-    for (_, thread) in &traced {
-        // One that has ended does not stop, and is left out.
-        let _ = thread.interrupt();
-    }
-    let mut taken = Vec::with_capacity(traced.len());
-    let mut failed = None;
-    for (thread, traced) in traced {
-        match stop(pid, thread, &traced, until) {
-            Ok(registers) => {
-                taken.push(copy(pid, thread, registers));
-                // An error: it has ended, or was killed meanwhile.
-                let _ = traced.release();
-            }
-            Err(error) => failed = failed.or(Some(error)),
+        for thread in proc::other_threads(pid, MOST_THREADS - 1) {
+            others.extend(other(pid, thread)?.map(|traced| (thread, traced)));
         }
     }
-    if taken.first().is_none_or(|first| first.id != process.pid()) {
-        return Err(failed.unwrap_or(SnapshotError::Gone));
+    // One that has ended does not stop, and is left out.
+    let _ = first.interrupt();
+    let registers = stop(pid, &first, until)?;
+    // Only now, while the first one is stopped: what it does is seen together with what they do.
+    for (_, other) in &others {
+        let _ = other.interrupt();
     }
-    // After the release: a process that is stuck may keep a reader of its mappings waiting.
-    for thread in &mut taken {
-        let id = Pid::from_raw(thread.id.cast_signed());
-        thread.name = id.map(|id| proc::thread_name(pid, id)).unwrap_or_default();
+    let mut copies = vec![copy(pid, pid, registers)];
+    // An error: it has ended, or was killed meanwhile.
+    let _ = first.release();
+    let left = copy_as_they_stop(pid, others, until, &mut copies);
+    let left_out = left.iter().filter(|(thread, _)| proc::has_thread(pid, *thread)).count();
+    copies[1..].sort_by_key(|copy| copy.id);
+    Ok(Copied { threads: copies, left_out })
+}
+
+/// Copies and releases each of these threads when it has stopped. Returns those that did not stop.
+fn copy_as_they_stop(
+    process: Pid,
+    mut waiting: Vec<(Pid, Traced)>,
+    until: Instant,
+    copies: &mut Vec<ThreadSnapshot>,
+) -> Vec<(Pid, Traced)> {
+    let (since, mut pauses) = (Instant::now(), Pauses::default());
+    while !waiting.is_empty() {
+        let mut still = Vec::with_capacity(waiting.len());
+        for (thread, traced) in waiting {
+            match traced.registers() {
+                Ok(Some(registers)) => {
+                    copies.push(copy(process, thread, registers));
+                    let _ = traced.release();
+                }
+                Ok(None) => still.push((thread, traced)),
+                Err(_) => {}
+            }
+        }
+        waiting = still;
+        let may_stop = |(thread, _): &(Pid, Traced)| !proc::is_uninterruptible(process, *thread);
+        let is_late = since.elapsed() >= UNINTERRUPTIBLE && !waiting.iter().any(may_stop);
+        if is_late || Instant::now() >= until {
+            break;
+        }
+        if pauses.next() {
+            waiting.retain(|(thread, _)| proc::has_thread(process, *thread));
+        }
     }
-    let mappings = proc::mappings(pid);
-    // Its number was its own until here, or these may be another process's.
-    if process.has_ended() { Err(SnapshotError::Gone) } else { Ok(Snapshot { threads: taken, mappings }) }
+    waiting
+}
+
+/// The pauses between two questions whether a thread has stopped.
+#[derive(Debug)]
+struct Pauses {
+    asked: u32,
+    pause: Duration,
+}
+
+impl Default for Pauses {
+    fn default() -> Self {
+        Self { asked: 0, pause: Duration::from_micros(20) }
+    }
+}
+
+impl Pauses {
+    /// Pauses. Returns whether that was long enough for the thread to end.
+    fn next(&mut self) -> bool {
+        self.asked += 1;
+        if self.asked <= EAGER {
+            std::thread::yield_now();
+            return false;
+        }
+        std::thread::sleep(self.pause);
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        true
+    }
 }
 
 /// Begins to trace the first thread. Waits for another look of this process at it, which is about to end.
@@ -91,53 +175,49 @@ fn seize(process: &WorkerProcess, pid: Pid, until: Instant) -> Result<Traced, Sn
     }
 }
 
-/// Begins to trace a thread that is not the first one.
-fn other(process: Pid, thread: Pid) -> Option<Traced> {
-    let traced = Traced::seize(thread).ok()?;
+/// Begins to trace a thread that is not the first one. Returns `None` if it has ended.
+///
+/// # Errors
+/// Its number has changed hands between the list and now. The end of the calling thread, which must come at once,
+/// releases the thread of the other process, which was not interrupted.
+fn other(process: Pid, thread: Pid) -> Result<Option<Traced>, SnapshotError> {
+    let Ok(traced) = Traced::seize(thread) else { return Ok(None) };
     if proc::has_thread(process, thread) {
-        return Some(traced);
+        return Ok(Some(traced));
     }
-    // The number has changed hands between the list and now. It was not interrupted, and is released when this thread
-    // ends.
-    None
+    let pid = process.as_raw_nonzero().get().unsigned_abs();
+    if proc::process_of(thread).is_some_and(|owner| owner != pid) {
+        return Err(SnapshotError::Slow { pid });
+    }
+    Ok(None)
 }
 
-/// Waits until a thread that was interrupted has stopped.
-fn stop(process: Pid, thread: Pid, traced: &Traced, until: Instant) -> Result<Registers, SnapshotError> {
+/// Waits until the first thread, which was interrupted, has stopped.
+fn stop(process: Pid, traced: &Traced, until: Instant) -> Result<Registers, SnapshotError> {
     let pid = process.as_raw_nonzero().get().unsigned_abs();
-    let mut pause = Duration::from_micros(20);
-    for asked in 0_u32.. {
+    let mut pauses = Pauses::default();
+    loop {
         match traced.registers() {
             Ok(Some(registers)) => return Ok(registers),
             Ok(None) => {}
             Err(error) => return Err(SnapshotError::System { pid, error }),
         }
-        if asked < EAGER {
-            std::thread::yield_now();
-            continue;
+        if pauses.next() {
+            if !proc::has_thread(process, process) {
+                return Err(SnapshotError::Gone);
+            }
+            if Instant::now() >= until {
+                return Err(SnapshotError::Slow { pid });
+            }
         }
-        if !proc::has_thread(process, thread) {
-            return Err(SnapshotError::Gone);
-        }
-        if Instant::now() >= until {
-            break;
-        }
-        std::thread::sleep(pause);
-        pause = (pause * 2).min(LONGEST_PAUSE);
     }
-    Err(SnapshotError::Slow { pid })
 }
 
 fn copy(process: Pid, thread: Pid, registers: Registers) -> ThreadSnapshot {
     let stack_start = registers.sp.saturating_sub(RED_ZONE);
     let most = if thread == process { MOST_STACK } else { MOST_OTHER_STACK };
-    ThreadSnapshot {
-        id: thread.as_raw_nonzero().get().unsigned_abs(),
-        name: String::new(),
-        registers,
-        stack: read_memory(process, stack_start, most),
-        stack_start,
-    }
+    let id = thread.as_raw_nonzero().get().unsigned_abs();
+    ThreadSnapshot::new(id, registers, read_memory(process, stack_start, most), stack_start)
 }
 
 /// Finds out why a process may not be traced.

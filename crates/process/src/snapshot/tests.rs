@@ -1,5 +1,8 @@
 //! Snapshots of real processes: running, stopped, dying, traced by another, with many threads.
 
+mod stuck_in_exec;
+mod uninterruptible;
+
 use super::*;
 use crate::Executable;
 use crate::WorkerLimits;
@@ -67,7 +70,7 @@ fn until_untraced(process: &WorkerProcess) {
 async fn a_process_that_runs_or_sleeps_is_seen_and_goes_on() {
     for process in [sleep().await, spin().await] {
         for threads in [Threads::First, Threads::All] {
-            let snapshot = take(process.clone(), threads, LONG).await.expect("a snapshot");
+            let snapshot = take(process.clone(), threads, LONG, ()).await.expect("a snapshot");
             let [thread] = &snapshot.threads[..] else { panic!("one thread: {snapshot:?}") };
             assert_eq!(thread.id, process.pid());
             assert!(!thread.name.is_empty());
@@ -91,7 +94,7 @@ async fn a_process_that_was_stopped_stays_stopped() {
     let process = sleep().await;
     kill_process(pid(&process), Signal::STOP).expect("it is there");
     until(|| process.is_stopped());
-    take(process.clone(), Threads::All, LONG).await.expect("a snapshot");
+    take(process.clone(), Threads::All, LONG, ()).await.expect("a snapshot");
     until(|| status(&process, "State:").starts_with("T (stopped)"));
     assert_eq!(status(&process, "TracerPid:"), "0");
     kill_process(pid(&process), Signal::CONT).expect("it is there");
@@ -109,7 +112,7 @@ async fn no_signal_is_lost() {
     until(|| caught() & 0x4200 == 0x4200);
     for _ in 0..100 {
         kill_process(pid(&process), Signal::USR1).expect("it is there");
-        take(process.clone(), Threads::First, LONG).await.expect("a snapshot");
+        take(process.clone(), Threads::First, LONG, ()).await.expect("a snapshot");
         until(|| {
             status(&process, "SigPnd:").ends_with("000") && status(&process, "ShdPnd:").ends_with("000")
         });
@@ -124,10 +127,10 @@ async fn a_dead_process_has_no_stack() {
     let process = sleep().await;
     kill_process(pid(&process), Signal::KILL).expect("it is there");
     until(|| process.has_ended());
-    let zombie = take(process.clone(), Threads::All, LONG).await.expect_err("it is dead");
+    let zombie = take(process.clone(), Threads::All, LONG, ()).await.expect_err("it is dead");
     assert!(zombie.is_gone(), "{zombie}");
     process.bury();
-    let reaped = take(process, Threads::First, LONG).await.expect_err("it is reaped");
+    let reaped = take(process, Threads::First, LONG, ()).await.expect_err("it is reaped");
     assert!(reaped.is_gone(), "{reaped}");
 }
 
@@ -140,14 +143,15 @@ fn a_process_that_another_traces_says_who() {
 #[tokio::test]
 async fn looks_at_one_process_wait_for_each_other() {
     let process = spin().await;
-    let looks: Vec<_> = (0..20).map(|_| tokio::spawn(take(process.clone(), Threads::All, LONG))).collect();
+    let looks: Vec<_> =
+        (0..20).map(|_| tokio::spawn(take(process.clone(), Threads::All, LONG, ()))).collect();
     for look in looks {
         look.await.expect("it is not given up").expect("a snapshot");
     }
     // One that is left behind by somebody who had no time is waited for, too.
     for _ in 0..20 {
-        let _ = take(process.clone(), Threads::First, Duration::ZERO).await;
-        take(process.clone(), Threads::First, LONG).await.expect("a snapshot");
+        let _ = take(process.clone(), Threads::First, Duration::ZERO, ()).await;
+        take(process.clone(), Threads::First, LONG, ()).await.expect("a snapshot");
     }
     let (traces, is_tracing) = std::sync::mpsc::channel();
     let (end, ended) = std::sync::mpsc::channel::<()>();
@@ -159,11 +163,11 @@ async fn looks_at_one_process_wait_for_each_other() {
     });
     is_tracing.recv().expect("it traces");
     let error =
-        take(process.clone(), Threads::First, Duration::from_millis(20)).await.expect_err("it is taken");
+        take(process.clone(), Threads::First, Duration::from_millis(20), ()).await.expect_err("it is taken");
     assert!(matches!(error, SnapshotError::Busy | SnapshotError::Slow { .. }), "{error}");
     drop(end);
     tracer.join().expect("it ends");
-    take(process.clone(), Threads::First, LONG).await.expect("it is free again");
+    take(process.clone(), Threads::First, LONG, ()).await.expect("it is free again");
     process.kill();
     process.bury();
 }
@@ -180,7 +184,7 @@ async fn the_end_of_a_worker_is_no_stop_of_it() {
             }
             victim.kill();
         });
-        match take(process.clone(), Threads::All, LONG).await {
+        match take(process.clone(), Threads::All, LONG, ()).await {
             Ok(snapshot) => assert_eq!(snapshot.threads[0].id, process.pid()),
             Err(error) => assert!(error.is_gone(), "{error}"),
         }
@@ -205,12 +209,12 @@ async fn all_threads_are_seen_and_none_holds_up_the_death_of_its_process() {
         };
         until(|| sleepers() == THREADS);
         if !is_killed {
-            let snapshot = take(process.clone(), Threads::All, LONG).await.expect("a snapshot");
+            let snapshot = take(process.clone(), Threads::All, LONG, ()).await.expect("a snapshot");
             assert_eq!(snapshot.threads[0].id, process.pid(), "the first thread comes first");
             let found = snapshot.threads.iter().filter(|it| it.name == "sleeper");
             assert_eq!(found.count(), THREADS);
         }
-        let taking = take(process.clone(), Threads::All, LONG);
+        let taking = take(process.clone(), Threads::All, LONG, ());
         let victim = process.clone();
         let killer = std::thread::spawn(move || victim.kill());
         let _ = taking.await;
@@ -235,10 +239,10 @@ fn a_copy_of_these_tests_has_many_threads() {
 async fn a_snapshot_that_has_no_time_changes_nothing() {
     let process = spin().await;
     for _ in 0..50 {
-        let _ = take(process.clone(), Threads::All, Duration::ZERO).await;
+        let _ = take(process.clone(), Threads::All, Duration::ZERO, ()).await;
     }
     until_untraced(&process);
-    take(process.clone(), Threads::All, LONG).await.expect("a snapshot");
+    take(process.clone(), Threads::All, LONG, ()).await.expect("a snapshot");
     assert!(status(&process, "State:").starts_with('R'));
     process.kill();
     process.bury();

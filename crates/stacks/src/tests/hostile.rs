@@ -104,7 +104,7 @@ proptest! {
         let mappings = mapped.iter().map(|&(start, end, offset)| Mapping {
             start, end, offset, executable: true, path: path.clone(), ..Mapping::default()
         });
-        let snapshot = Snapshot { threads: vec![thread], mappings: mappings.collect() };
+        let snapshot = Snapshot::new(vec![thread], mappings.collect()).confirmed();
         let unwound = Unwinder::new().unwind(&snapshot);
         prop_assert!(unwound.threads[0].calls.len() <= MOST_FRAMES);
     }

@@ -54,7 +54,7 @@ impl Waiting {
             let registers = Registers { ip, sp, fp, lr: 0 };
             let (name, stack) = ("test".into(), stack.clone());
             let thread = ThreadSnapshot { id: self.id, name, registers, stack, stack_start: sp };
-            Snapshot { threads: vec![thread], mappings: mappings.clone() }
+            Snapshot::new(vec![thread], mappings.clone()).confirmed()
         };
         let unwinder = Unwinder::new();
         let reaches_the_end = |snapshot: &Snapshot| {

@@ -224,30 +224,60 @@ fn wait() {
 /// Does what the signal did before this handler was there.
 fn pass_on(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
     let number = SIGNALS.iter().position(|&it| it == signal);
-    let before = number.zip(SETUP.get()).and_then(|(number, setup)| setup.before.get(number));
-    let Some(before) = before else { return };
+    let setup = SETUP.get();
+    let before = number.zip(setup).and_then(|(number, setup)| setup.before.get(number));
+    let Some((before, setup)) = before.zip(setup) else { return };
     // SAFETY: the action is one that was in use, and a null pointer requests no old action.
     unsafe { libc::sigaction(signal, before, ptr::null_mut()) };
+    // SAFETY: with SA_SIGINFO the kernel passes a pointer to the signal's information.
+    let code = unsafe { (*info).si_code };
     match before.sa_sigaction {
-        // The kernel repeats a fault when this handler has returned, but not a signal that was sent.
-        libc::SIG_DFL => {
-            // SAFETY: with SA_SIGINFO the kernel passes a pointer to the signal's information.
-            let code = unsafe { (*info).si_code };
-            let repeats =
-                [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE].contains(&signal) && code > 0;
-            if !repeats {
-                let (process, thread) = (getpid().as_raw_pid(), gettid().as_raw_pid());
-                // SAFETY: it sends this thread a signal. The handler blocks it, so it arrives after that.
-                unsafe { libc::syscall(libc::SYS_tgkill, process, thread, signal) };
-            }
-        }
-        libc::SIG_IGN => {}
+        libc::SIG_DFL if !repeats(signal, code) => raise(signal),
+        libc::SIG_DFL | libc::SIG_IGN => {}
         handler => {
             // SAFETY: `is_of_std` has found that it was registered with SA_SIGINFO, so that its type is this.
             let handler: extern "C" fn(c_int, *mut siginfo_t, *mut c_void) =
                 unsafe { mem::transmute(handler) };
             handler(signal, info, context);
+            // It has returned, and has set the default action for the fault that it expects to be repeated.
+            if code <= 0 {
+                // Somebody has sent the signal, and the program goes on. A later crash has another cause.
+                forget(setup.cells);
+            } else if !repeats(signal, code) {
+                raise(signal);
+            }
         }
+    }
+}
+
+/// Returns whether the kernel repeats a signal when its handler has returned, because the instruction fails again. It
+/// does not repeat a signal that was sent, nor one that tells of something past, such as a page of memory that was
+/// found broken (`BUS_MCEERR_AO`) or an asynchronous fault of a memory tag (`SEGV_MTEAERR`).
+fn repeats(signal: c_int, code: c_int) -> bool {
+    let codes: &[c_int] = match signal {
+        // No mapping, no permission, bounds, protection keys, a tag.
+        libc::SIGSEGV => &[1, 2, 3, 4, 9],
+        // Alignment, no address, the object, a broken page that was read.
+        libc::SIGBUS => &[1, 2, 3, 4],
+        libc::SIGILL | libc::SIGFPE => &[1, 2, 3, 4, 5, 6, 7, 8],
+        _ => &[],
+    };
+    codes.contains(&code)
+}
+
+/// Sends this thread a signal. The handler blocks it, so it arrives after that.
+fn raise(signal: c_int) {
+    let (process, thread) = (getpid().as_raw_pid(), gettid().as_raw_pid());
+    // SAFETY: it sends a signal, and touches no memory.
+    unsafe { libc::syscall(libc::SYS_tgkill, process, thread, signal) };
+}
+
+/// Takes the record back, if it is this thread's and this process's.
+fn forget(cells: &[AtomicU8]) {
+    let is_owner = getpid().as_raw_pid() == OWNER.load(Ordering::Relaxed);
+    if is_owner && CRASHED.load(Ordering::Relaxed) == gettid().as_raw_pid() {
+        put(cells, record::STATE, 0);
+        CRASHED.store(0, Ordering::Release);
     }
 }
 
@@ -317,5 +347,17 @@ mod tests {
         assert!(!has_fault(libc::SIGSEGV, libc::SI_KERNEL), "an address that is not canonical");
         assert!(!has_fault(libc::SIGSEGV, libc::SI_USER) && !has_fault(libc::SIGBUS, libc::SI_TKILL));
         assert!(!has_fault(libc::SIGABRT, 1) && !has_fault(libc::SIGILL, 1));
+    }
+
+    #[test]
+    fn only_an_instruction_that_fails_again_repeats_its_signal() {
+        assert!([1, 2, 9].iter().all(|&code| repeats(libc::SIGSEGV, code)));
+        assert!(!repeats(libc::SIGSEGV, 8), "SEGV_MTEAERR");
+        assert!(repeats(libc::SIGBUS, 4) && !repeats(libc::SIGBUS, 5), "BUS_MCEERR_AR and _AO");
+        assert!(repeats(libc::SIGFPE, 1) && repeats(libc::SIGILL, 1));
+        for signal in SIGNALS {
+            assert!([libc::SI_USER, libc::SI_TKILL, 0x80].iter().all(|&code| !repeats(signal, code)));
+        }
+        assert!(!repeats(libc::SIGTRAP, 1) && !repeats(libc::SIGABRT, 1) && !repeats(libc::SIGSYS, 1));
     }
 }

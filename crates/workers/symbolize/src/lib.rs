@@ -105,11 +105,9 @@ fn names_of(loader: &Loader, address: u64) -> Vec<Name> {
             }
             let function = frame.function.and_then(|function| Some(short(&function.demangle().ok()?)));
             let location = frame.location.as_ref();
-            names.push(Name {
-                function,
-                file: location.and_then(|location| location.file).map(short),
-                line: location.and_then(|location| location.line).filter(|&line| line > 0),
-            });
+            let file = location.and_then(|location| location.file).map(short);
+            let line = location.and_then(|location| location.line).filter(|&line| line > 0);
+            names.push(Name::new(function, file, line));
         }
     }
     // The outermost is the function that was compiled, whose symbol is known without debug information.
@@ -120,7 +118,7 @@ fn names_of(loader: &Loader, address: u64) -> Vec<Name> {
             let name = last.function.as_deref().map_or(&*symbol, |bare| function::whole(bare, &symbol));
             last.function = Some(short(name));
         }
-        None => names.push(Name { function: Some(short(&symbol)), ..Name::default() }),
+        None => names.push(Name::new(Some(short(&symbol)), None, None)),
     }
     names
 }
@@ -145,7 +143,7 @@ mod tests {
     #[test]
     fn a_file_without_a_meaning_has_a_note_and_no_names() {
         let files = vec!["/nowhere".into(), "/dev/zero".into(), "/proc/self/status".into(), own()];
-        let request = Request { files, calls: vec![(0, 1), (2, 1), (3, u64::MAX), (9, 7)] };
+        let request = Request::new(files, vec![(0, 1), (2, 1), (3, u64::MAX), (9, 7)]);
         let names = Symbolizer::default().name(&request);
         assert_eq!(names.calls, vec![Vec::new(); 4]);
         assert_eq!(names.notes.len(), 3, "{:?}", names.notes);
@@ -168,8 +166,7 @@ mod tests {
     #[test]
     fn a_function_has_its_path_whatever_the_debug_information_has() {
         somewhere();
-        let request =
-            Request { files: vec![own()], calls: vec![(0, position(somewhere as *const () as u64))] };
+        let request = Request::new(vec![own()], vec![(0, position(somewhere as *const () as u64))]);
         let names = Symbolizer::default().name(&request);
         let name = names.calls[0].last().and_then(|name| name.function.clone());
         assert_eq!(name.as_deref(), Some("procpool_symbolize::tests::somewhere"), "{names:?}");
@@ -189,7 +186,7 @@ mod tests {
         }
         fs::write(&claims, bytes).unwrap();
         let text = |path: &std::path::Path| path.to_str().unwrap().to_owned();
-        let request = Request { files: vec![text(&empty), text(&claims)], calls: vec![(0, 1), (1, 4096)] };
+        let request = Request::new(vec![text(&empty), text(&claims)], vec![(0, 1), (1, 4096)]);
         let names = Symbolizer::default().name(&request);
         let [_, _] = [fs::remove_file(&empty), fs::remove_file(&claims)].map(Result::unwrap);
         assert_eq!(names.calls, vec![Vec::new(); 2]);
@@ -209,7 +206,7 @@ mod tests {
     #[test]
     fn the_number_of_open_files_and_of_calls_is_bounded() {
         let mut symbolizer = Symbolizer::default();
-        let request = Request { files: vec![own()], calls: vec![(0, u64::MAX); MOST_CALLS + 1] };
+        let request = Request::new(vec![own()], vec![(0, u64::MAX); MOST_CALLS + 1]);
         assert_eq!(symbolizer.name(&request).calls.len(), MOST_CALLS);
         assert_eq!(symbolizer.files.len(), 1);
     }

@@ -20,10 +20,32 @@ pub(crate) struct Crash {
     pub(crate) outcomes: Vec<Withheld>,
 }
 
+/// Outcomes that wait for a stack. Dropped by a runtime that shuts down, they go out without it, and their jobs are
+/// saved.
+#[derive(Debug)]
+pub(crate) struct Waiting<'a> {
+    core: &'a Core,
+    outcomes: Vec<Withheld>,
+}
+
+impl Waiting<'_> {
+    /// Delivers the outcomes.
+    pub(crate) fn deliver(mut self, stack: Option<&Arc<Stack>>) {
+        self.outcomes.drain(..).for_each(|outcome| outcome.deliver(self.core, stack));
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.outcomes.drain(..).for_each(|outcome| outcome.deliver(self.core, None));
+    }
+}
+
 impl Crash {
     /// Returns the stack, and the outcomes that can be delivered with it.
-    pub(crate) async fn understand(self, core: &Core) -> (Arc<Stack>, Vec<Withheld>) {
+    pub(crate) async fn understand(self, core: &Core) -> (Arc<Stack>, Waiting<'_>) {
         let Self { snapshot, outcomes } = self;
+        let outcomes = Waiting { core, outcomes };
         let is_cut_off = snapshot.mappings.is_empty();
         let mut stack = match core.stacks.place() {
             Some(place) => core.stacks.named_within(*snapshot, place, NAMING).await,

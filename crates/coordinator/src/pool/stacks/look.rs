@@ -47,11 +47,15 @@ impl Drop for KillOnDrop {
     }
 }
 
-/// Ends a look when it is dropped: nobody waits for a task that is gone.
-struct EndOnDrop(Arc<Look>);
+/// Ends a look when it is dropped: nobody waits for a task that is gone. An outcome that nobody has told goes out then,
+/// and its job is saved.
+struct EndOnDrop(Arc<Look>, Weak<Core>);
 
 impl Drop for EndOnDrop {
     fn drop(&mut self) {
+        if let Some(core) = self.1.upgrade() {
+            self.0.deliver(&core, None);
+        }
         self.0.phase.send_replace(Phase::Over);
     }
 }
@@ -122,7 +126,7 @@ impl Look {
     }
 
     async fn perform(self: Arc<Self>, core: Weak<Core>, stacks: Arc<Stacks>, place: Option<Place>) {
-        let _end = EndOnDrop(self.clone());
+        let _end = EndOnDrop(self.clone(), core.clone());
         let mut looking = std::pin::pin!(self.look(&core, &stacks, place));
         let longest = self.withheld.as_ref().map_or(LONGEST, Withheld::longest);
         if clock::timeout(longest, &mut looking).await.is_err() {
@@ -144,7 +148,7 @@ impl Look {
             },
         };
         stacks.prepare();
-        let taken = self.take(core).await;
+        let taken = self.take(core, &place).await;
         let counts = matches!(taken, Ok(Some(_)));
         if self.step(|phase| phase.end(counts)) != Some(counts) {
             return self.tell(core, None);
@@ -167,13 +171,13 @@ impl Look {
     }
 
     /// Copies the stack. `None`: the worker runs another job.
-    async fn take(&self, core: &Weak<Core>) -> Result<Option<Snapshot>, SnapshotError> {
+    async fn take(&self, core: &Weak<Core>, place: &Place) -> Result<Option<Snapshot>, SnapshotError> {
         let is_running = || core.upgrade().is_some_and(|core| self.is_running(&core));
         // A worker that does another job is not stopped for this one.
         if !is_running() {
             return Ok(None);
         }
-        let snapshot = self.kill_switch.snapshot(Threads::First, TAKING).await?;
+        let snapshot = self.kill_switch.snapshot_holding(Threads::First, TAKING, place.clone()).await?;
         Ok(is_running().then_some(snapshot))
     }
 

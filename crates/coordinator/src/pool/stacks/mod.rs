@@ -17,13 +17,14 @@ pub(crate) use withheld::{Outcome, Withheld};
 
 use procpool_process::clock;
 use procpool_protocol::engine::BoxFuture;
+use procpool_protocol::printable::is_unprintable;
 use procpool_protocol::stack::Stack;
 use procpool_stacks::{Snapshot, Unwinder, Unwound};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 /// Maximum time for copying the stack of a worker whose job's time is up, or for a sample of a profile.
 const TAKING: Duration = Duration::from_millis(50);
@@ -46,6 +47,12 @@ const ABREAST: usize = 16;
 pub trait NamesCalls: Send + Sync + 'static {
     /// Returns the stacks with those names that there are. A note in the stack says why others are missing.
     fn name(&self, calls: Arc<Unwound>) -> BoxFuture<'static, Stack>;
+
+    /// Returns these names for the pool of this name, if it makes a difference which pool asks. Default: it makes none.
+    fn for_pool(&self, pool: &str) -> Option<Arc<dyn NamesCalls>> {
+        let _ = pool;
+        None
+    }
 
     /// Prepares for stacks that will probably come in a moment. Called on the pool's runtime. The default does nothing.
     fn prepare(&self) {}
@@ -85,7 +92,8 @@ impl fmt::Debug for Stacks {
 }
 
 impl Stacks {
-    pub(crate) fn new(names: Option<Arc<dyn NamesCalls>>) -> Self {
+    pub(crate) fn new(names: Option<Arc<dyn NamesCalls>>, pool: &str) -> Self {
+        let names = names.map(|names| names.for_pool(pool).unwrap_or(names));
         Self { names, places: Arc::new(Semaphore::new(ABREAST)), profiled: Mutex::default() }
     }
 
@@ -135,17 +143,28 @@ fn unnamed_in_time(calls: &Unwound) -> Stack {
     stack
 }
 
-/// Adds a sentence to a note.
-fn add(note: &mut Option<String>, more: &str) {
-    *note = Some(note.take().map_or_else(|| more.to_owned(), |note| format!("{note}; {more}")));
+/// Maximum length of a note, in characters.
+pub(crate) const MOST_NOTE: usize = 512;
+
+/// Adds a sentence to a note, which stays safe for a terminal: a worker may have chosen parts of it.
+pub(crate) fn add(note: &mut Option<String>, more: &str) {
+    let whole = note.take().map_or_else(|| more.to_owned(), |note| format!("{note}; {more}"));
+    *note = Some(whole.chars().filter(|&it| !is_unprintable(it)).take(MOST_NOTE).collect());
 }
 
-/// Unwinds a snapshot on a thread that may block. `None` if that takes too long.
+/// Size of the stack of a thread that unwinds, in bytes.
+const UNWINDING_STACK: usize = 512 * 1024;
+
+/// Unwinds a snapshot on a thread of its own. `None` if that takes too long. Not on one of the runtime: a file of a
+/// worker may never be read, and the end of a runtime waits for such threads.
 async fn unwound(snapshot: Snapshot, place: Place, within: Duration) -> Option<Arc<Unwound>> {
     static UNWINDER: OnceLock<Unwinder> = OnceLock::new();
-    let unwinding = tokio::task::spawn_blocking(move || {
-        let _place = place;
-        UNWINDER.get_or_init(Unwinder::new).unwind(&snapshot)
-    });
+    let (sender, unwinding) = oneshot::channel();
+    let unwind = move || {
+        let _ = sender.send(UNWINDER.get_or_init(Unwinder::new).unwind(&snapshot));
+        drop(place);
+    };
+    let thread = std::thread::Builder::new().name("procpool-unwinder".into()).stack_size(UNWINDING_STACK);
+    thread.spawn(unwind).ok()?;
     clock::timeout(within, unwinding).await.ok()?.ok().map(Arc::new)
 }

@@ -4,20 +4,20 @@ use super::{NAMING, Stacks, TAKING_ON_DEMAND};
 use crate::pool::{Pool, RawPool};
 use procpool_process::{KillSwitch, SnapshotError, Threads};
 use procpool_protocol::Job;
-use procpool_protocol::inspection::InspectionError;
+use procpool_protocol::inspection::{InspectionError, StackOptions};
 use procpool_protocol::stack::Stack;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 impl<J: Job> Pool<J> {
     /// Returns what the worker of this name does now, as [`workers`](Self::workers) lists them: its first thread,
-    /// which runs the jobs, or `all_threads`. Stops the worker for a fraction of a millisecond, and starts no
+    /// which runs the jobs, unless `options` want more. Stops the worker for a fraction of a millisecond, and starts no
     /// program for that. Needs a tokio runtime with time.
     ///
     /// # Errors
     /// When there is no such worker, it has ended, or the system forbids to trace it.
-    pub async fn stack(&self, worker: &str, all_threads: bool) -> Result<Stack, InspectionError> {
-        self.raw.stack(worker, all_threads).await
+    pub async fn stack(&self, worker: &str, options: StackOptions) -> Result<Stack, InspectionError> {
+        self.raw.stack(worker, options).await
     }
 }
 
@@ -26,11 +26,11 @@ impl RawPool {
     ///
     /// # Errors
     /// As [`Pool::stack`].
-    pub async fn stack(&self, worker: &str, all_threads: bool) -> Result<Stack, InspectionError> {
+    pub async fn stack(&self, worker: &str, options: StackOptions) -> Result<Stack, InspectionError> {
         let (kill_switch, stacks) = (self.switch_of(worker)?, self.stacks());
         let place = stacks.place().ok_or_else(|| why(worker, &SnapshotError::Busy))?;
-        let threads = if all_threads { Threads::All } else { Threads::First };
-        let taken = kill_switch.snapshot(threads, TAKING_ON_DEMAND).await;
+        let threads = if options.all_threads { Threads::All } else { Threads::First };
+        let taken = kill_switch.snapshot_holding(threads, TAKING_ON_DEMAND, place.clone()).await;
         let snapshot = taken.map_err(|error| why(worker, &error))?;
         Ok(stacks.named_within(snapshot, place, NAMING).await)
     }
@@ -62,9 +62,10 @@ impl RawPool {
 
 /// Returns why a worker could not be looked at.
 pub(super) fn why(worker: &str, error: &SnapshotError) -> InspectionError {
-    if error.is_gone() {
-        InspectionError::gone(worker)
-    } else {
-        InspectionError::failed(worker, error.to_string())
+    match error {
+        SnapshotError::Gone => InspectionError::gone(worker),
+        SnapshotError::Busy => InspectionError::busy(worker),
+        SnapshotError::Forbidden { .. } => InspectionError::forbidden(worker, error.to_string()),
+        other => InspectionError::failed(worker, other.to_string()),
     }
 }

@@ -54,7 +54,7 @@ impl RawPool {
         while next < end {
             clock::sleep_until(next).await;
             let at = start.elapsed();
-            match kill_switch.snapshot(Threads::First, TAKING).await {
+            match kill_switch.snapshot_holding(Threads::First, TAKING, place.clone()).await {
                 Ok(snapshot) => match unwound(snapshot, place.clone(), UNDERSTANDING).await {
                     Some(calls) => seen.add(at, &calls),
                     None => profile.missed += 1,
@@ -124,7 +124,7 @@ impl Seen {
         let calls = seen.threads.first().map_or(&[][..], |thread| &thread.calls);
         let numbers = calls.iter().filter_map(|call| {
             let module = call.module.and_then(|at| modules.get(at).copied());
-            self.number(Call { module, ..*call })
+            self.number(Call::new(module, call.offset, call.address))
         });
         let numbers = numbers.collect();
         self.samples.push((at, numbers));
@@ -157,9 +157,9 @@ impl Seen {
         let mut named: Vec<Vec<u32>> = Vec::with_capacity(self.calls.len());
         let mut note = self.note;
         for calls in self.calls.chunks(TOGETHER) {
-            let one = |call: &Call| UnnamedThread { calls: vec![*call], ..UnnamedThread::default() };
+            let one = |call: &Call| UnnamedThread::new(0, "", vec![*call]);
             let threads = calls.iter().map(one).collect();
-            let unnamed = Arc::new(Unwound { modules: self.modules.clone(), threads, note: None });
+            let unnamed = Arc::new(Unwound::new(self.modules.clone(), threads));
             let stack = stacks.name(unnamed.clone(), NAMING).await;
             let is_whole = stack.threads.len() == calls.len();
             note = note.or_else(|| stack.note.clone());
@@ -177,7 +177,7 @@ impl Seen {
                 let mut calls: Vec<_> = all.take(DEEPEST + 1).collect();
                 is_cut |= calls.len() > DEEPEST;
                 calls.truncate(DEEPEST);
-                Sample { at, calls }
+                Sample::new(at, calls)
             })
             .collect();
         if is_cut {

@@ -69,7 +69,8 @@ mod tests {
     #[tokio::test]
     async fn a_note_says_why_names_are_missing() {
         let names = CallNames::missing("nobody knows them");
-        let unwound = Unwound { note: Some("one".into()), ..Unwound::default() };
+        let mut unwound = Unwound::default();
+        unwound.note = Some("one".into());
         let note = names.0.name(Arc::new(unwound)).await.note;
         assert_eq!(note.as_deref(), Some("one; the functions have no names: nobody knows them"));
     }

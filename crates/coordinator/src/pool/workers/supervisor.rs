@@ -69,5 +69,6 @@ struct AbandonOnDrop(Arc<Core>);
 impl Drop for AbandonOnDrop {
     fn drop(&mut self) {
         self.0.abandon();
+        self.0.is_over();
     }
 }

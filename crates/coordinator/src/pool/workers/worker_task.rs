@@ -189,14 +189,14 @@ impl Member {
         if let Some(look) = death.look.take() {
             death.report.stack = stacks::of(look).await;
         }
-        let mut outcomes = Vec::new();
+        let mut outcomes = None;
         if let Some(crash) = death.crash.take() {
             let (stack, waiting) = crash.understand(&self.core).await;
-            (death.report.stack, outcomes) = (Some(stack), waiting);
+            (death.report.stack, outcomes) = (Some(stack), Some(waiting));
         }
         obituary::remember(&self.core, death);
-        for outcome in outcomes {
-            outcome.deliver(&self.core, death.report.stack.as_ref());
+        if let Some(outcomes) = outcomes {
+            outcomes.deliver(death.report.stack.as_ref());
         }
     }
 
