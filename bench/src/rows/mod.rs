@@ -221,7 +221,7 @@ mod tests {
     fn an_unknown_name_is_told_all_others() {
         let error = wanted(&names(&["map", "language"])).unwrap_err();
         assert!(
-            error.starts_with("there is no row `language`; there are languages, sequential, "),
+            error.starts_with("there is no row `language`; there are languages, seeing, sequential, "),
             "{error}"
         );
     }
