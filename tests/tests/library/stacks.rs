@@ -15,6 +15,9 @@ use std::time::Duration;
 /// Long enough for a job to begin, whatever else the machine does.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(2);
 
+/// The unit in which the kernel tells processor time.
+const TICK: Duration = Duration::from_millis(10);
+
 pub(super) fn looking(workers: usize) -> PoolBuilder<Verbs> {
     verbs(workers).stack_at_deadline(true)
 }
@@ -39,6 +42,10 @@ pub(super) async fn spin(pool: &Pool<Verbs>) -> (JobHandle<Verbs>, u32, Range<u6
     let progress = job.next_progress().await.expect("it begins");
     let busy = pool.workers().into_iter().find(|worker| worker.job == Some(job.id()));
     let pid = busy.and_then(|worker| worker.pid).expect("a worker");
+    // It says where it will spin, and is there once it has used time.
+    let begun = process::cpu_time(pid);
+    let spins = async || (process::cpu_time(pid) >= begun + 2 * TICK).then_some(());
+    eventually("it spins", spins).await;
     (job, pid, positions(pid, progress.0))
 }
 
