@@ -187,6 +187,10 @@ impl Views {
                 self.deaths += 1;
                 seat.witness.saw(&worker);
             }
+            Ok(Shown::Deaths(number)) => {
+                self.deaths += number;
+                seat.witness.saw_together(number);
+            }
             Ok(Shown::Mark) => self.marks += 1,
             Ok(Shown::Bye) => self.wrong.note(|| format!("viewer {number}: the server said `bye`")),
             Err(what) => self.wrong.note(|| format!("viewer {number}: {what}")),

@@ -30,6 +30,8 @@ pub(super) enum Shown {
     },
     Tick,
     Death(String),
+    /// A number of deaths, above those a second that have an event each.
+    Deaths(u64),
     Mark,
     Bye,
 }
@@ -38,6 +40,12 @@ pub(super) enum Shown {
 struct Death {
     pool: String,
     worker: String,
+}
+
+#[derive(Deserialize)]
+struct Deaths {
+    pool: String,
+    n: u64,
 }
 
 #[derive(Deserialize)]
@@ -82,6 +90,11 @@ impl View {
                 let Death { pool, worker } = read(event)?;
                 self.shows(&pool)?;
                 Ok(Shown::Death(worker))
+            }
+            "deaths" => {
+                let Deaths { pool, n } = read(event)?;
+                self.shows(&pool)?;
+                Ok(Shown::Deaths(n))
             }
             "mark" => read(event).and_then(|Mark { pool }| self.shows(&pool)).map(|()| Shown::Mark),
             "bye" => read::<Value>(event).map(|_| Shown::Bye),
@@ -144,6 +157,8 @@ mod tests {
         assert_eq!(view.take(&event("tick", Some(6), &pools(10))), Ok(Shown::Tick));
         let death = r#"{"t":1,"pool":"p","slot":0,"worker":"p-1"}"#;
         assert_eq!(view.take(&event("death", None, death)), Ok(Shown::Death("p-1".into())));
+        let deaths = r#"{"t":1,"pool":"p","n":3,"slots":[0]}"#;
+        assert_eq!(view.take(&event("deaths", None, deaths)), Ok(Shown::Deaths(3)));
         assert_eq!(view.take(&event("mark", None, r#"{"pool":"p","what":"reload"}"#)), Ok(Shown::Mark));
         let again = view.take(&event("snapshot", Some(9), &pools(20)));
         assert_eq!(again, Ok(Shown::Snapshot { is_first: false }));

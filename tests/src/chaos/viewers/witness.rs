@@ -16,6 +16,8 @@ pub(super) struct Witness {
     order: VecDeque<String>,
     /// Of earlier deaths, a snapshot has told: the viewer was not there, or too slow.
     since: Duration,
+    /// Number of deaths that were shown without their workers, together.
+    together: usize,
     /// Deaths that were shown and logged.
     pub(super) matched: u64,
 }
@@ -43,15 +45,20 @@ impl Witness {
         }
     }
 
+    /// The viewer was shown this number of deaths together.
+    pub(super) fn saw_together(&mut self, number: u64) {
+        self.together = self.together.saturating_add(usize::try_from(number).unwrap_or(usize::MAX));
+    }
+
     /// A snapshot has told the viewer what is true at this time.
     pub(super) fn begins_anew(&mut self, at: Duration) {
         self.open.clear();
         self.since = at;
     }
 
-    /// Returns the workers whose deaths were not shown.
+    /// Returns the workers whose deaths were not shown. Each that was shown together with others accounts for one.
     pub(super) fn unseen(&self) -> impl Iterator<Item = &str> {
-        self.open.keys().map(String::as_str)
+        self.open.keys().skip(self.together).map(String::as_str)
     }
 }
 
@@ -86,6 +93,14 @@ mod tests {
         assert_eq!(unseen(&witness), [] as [&str; 0]);
         witness.died("p-3", at(3));
         assert_eq!(unseen(&witness), ["p-3"]);
+    }
+
+    #[test]
+    fn deaths_that_are_shown_together_account_for_as_many_and_no_more() {
+        let mut witness = Witness::default();
+        ["p-1", "p-2", "p-3"].into_iter().for_each(|worker| witness.died(worker, Duration::ZERO));
+        witness.saw_together(2);
+        assert_eq!(unseen(&witness).len(), 1);
     }
 
     #[test]
