@@ -11,6 +11,8 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
+import urllib.error
 import urllib.request
 
 import openapi_spec_validator
@@ -19,6 +21,7 @@ HERE = pathlib.Path(__file__).parent
 PROCPOOL = pathlib.Path(sys.argv[1]).resolve()
 # A bound, not an expectation: the tests of one server take half a minute on two idle cores.
 PATIENCE = 600
+POOLS = ("ping", "fib", "compute", "spare")
 
 CONFIG = """
 [server]
@@ -58,7 +61,10 @@ def serving(place, settings):
     try:
         line = server.stdout.readline()
         assert line.startswith("listening on "), f"{line}\n{log.read_text()}"
-        yield line.split()[-1]
+        url = line.split()[-1]
+        for pool in POOLS:
+            await_ready(url, pool)
+        yield url
         assert server.poll() is None, f"the server has ended\n{log.read_text()}"
         server.send_signal(signal.SIGTERM)
         assert server.wait(60) == 0, log.read_text()
@@ -68,6 +74,18 @@ def serving(place, settings):
     assert "panicked at" not in log.read_text(), log.read_text()
 
 
+def await_ready(url, pool):
+    """Waits until a worker of the pool is ready: the document has the schemas of a pool from then on."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            urllib.request.urlopen(f"{url}/readyz?pool={pool}").close()
+            return
+        except urllib.error.HTTPError as not_ready:
+            assert not_ready.code == 503 and time.monotonic() < end, f"{pool}: {not_ready}"
+        time.sleep(0.05)
+
+
 def document(url, headers):
     with urllib.request.urlopen(urllib.request.Request(f"{url}/openapi.json", headers=headers)) as answer:
         return json.load(answer)
@@ -75,7 +93,7 @@ def document(url, headers):
 
 def validate(found):
     openapi_spec_validator.validate(found)
-    for pool in ("ping", "fib", "compute", "spare"):
+    for pool in POOLS:
         assert f"/v1/pools/{pool}/jobs" in found["paths"], pool
     assert found["components"]["schemas"]["fib.input"]["maximum"] == 93
     print(f"ok: a valid document with {len(found['paths'])} paths")
