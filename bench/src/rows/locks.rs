@@ -1,6 +1,6 @@
 //! The time for which those who look at a pool hold its lock. The pool is in this process, and the whole call is timed,
 //! with what it does before and after it has the lock: the lock is held for less. A tick of the stream takes the lock anew
-//! for every hundred workers, so the goal counts for a pool of a hundred.
+//! for every 32 workers, so its goal counts for a pool of 32.
 
 use super::{Kit, all_ready};
 use crate::contest::{Goal, Row};
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 const CROWD: (&str, usize) = ("1,000 workers", 1_000);
 
 /// As many workers as a tick of the stream copies at a time.
-const BATCH: (&str, usize) = ("100 workers", 100);
+const BATCH: (&str, usize) = ("32 workers", 32);
 
 /// Maximum time of a lock, in microseconds.
 const MOST: f64 = 20.0;

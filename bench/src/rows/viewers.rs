@@ -12,13 +12,15 @@ use crate::http::Question;
 use crate::watch::Viewers;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Mutex;
 
 /// Number of viewers.
 const VIEWERS: usize = 10;
 
 /// Number of workers of the pool.
 const WORKERS: usize = 1_000;
+
+/// Longer than the server keeps its sampler for a viewer who comes back.
+const LONG: Duration = Duration::from_secs(8);
 
 /// As the row `http` has them.
 const CONNECTIONS: usize = 32;
@@ -38,19 +40,20 @@ pub(super) async fn row(kit: Kit) -> Result<Row> {
     .goal(Goal::AtLeast(0.98, "nobody")))
 }
 
-/// The time after the last viewer, beside the time before the first. Each pair of turns has a server of its own, which is
-/// measured, watched for a moment, and measured again. A ratio of less than 1 is noise: the sampler has no work in either.
+/// The time just after the last viewer, beside the time long after. A ratio of less than 1 is noise: the sampler has no work in
+/// either.
 pub(super) async fn gone(kit: Kit) -> Result<Row> {
-    let pairs = Arc::new(Pairs { time: turn(&kit), waiting: Mutex::default() });
-    let side = |name, side| Box::new(Side { name, side, pairs: pairs.clone() });
+    let server = Arc::new(crowd().await?);
+    let time = turn(&kit);
+    let left = |name, pause| Box::new(Left { name, server: server.clone(), pause, time });
     Ok(Row::new(
         "viewers-gone",
         "small jobs after the last viewer has left",
         "requests/s",
-        side("after the last", AFTER),
+        left("just after", Duration::ZERO),
     )
-    .beside(side("before the first", BEFORE))
-    .goal(Goal::AtLeast(0.98, "before the first")))
+    .beside(left("long after", LONG))
+    .goal(Goal::AtLeast(0.98, "long after")))
 }
 
 /// Returns a server with a pool of a thousand workers, all of them ready.
@@ -98,50 +101,25 @@ impl Contestant for Asked {
     }
 }
 
-const BEFORE: usize = 0;
-const AFTER: usize = 1;
-
-/// Pairs of turns, of which one side may still have to be taken.
-struct Pairs {
-    time: Duration,
-    waiting: Mutex<[Vec<Measured>; 2]>,
-}
-
-impl Pairs {
-    /// Measures a server that nobody has watched, and the same one after some have.
-    async fn measure(&self) -> Result<[Measured; 2]> {
-        let server = crowd().await?;
-        // Those that come first would measure a server that has done nothing yet.
-        jobs(&server, self.time / 2).await?;
-        let before = jobs(&server, self.time).await?;
-        drop(Viewers::join(server.address, VIEWERS).await?);
-        Ok([before, jobs(&server, self.time).await?])
-    }
-
-    async fn take(&self, side: usize) -> Result<Measured> {
-        let mut waiting = self.waiting.lock().await;
-        if let Some(measured) = waiting[side].pop() {
-            return Ok(measured);
-        }
-        let mut pair = self.measure().await?;
-        let measured = std::mem::take(&mut pair[side]);
-        waiting[1 - side].push(std::mem::take(&mut pair[1 - side]));
-        Ok(measured)
-    }
-}
-
-struct Side {
+/// Jobs after viewers have been there.
+struct Left {
     name: &'static str,
-    side: usize,
-    pairs: Arc<Pairs>,
+    server: Arc<Server>,
+    /// Time between the last viewer and the jobs.
+    pause: Duration,
+    time: Duration,
 }
 
-impl Contestant for Side {
+impl Contestant for Left {
     fn name(&self) -> &str {
         self.name
     }
 
     fn turn(&mut self) -> Turn<'_> {
-        Box::pin(self.pairs.take(self.side))
+        Box::pin(async {
+            drop(Viewers::join(self.server.address, VIEWERS).await?);
+            tokio::time::sleep(self.pause).await;
+            jobs(&self.server, self.time).await
+        })
     }
 }

@@ -1,5 +1,5 @@
-//! Copies the state of a pool for people who watch it. The lock is held for a few numbers a worker, and for a hundred workers
-//! at a time: memory is prepared before, and the ids of the few jobs that are shown are fetched afterwards.
+//! Copies the state of a pool for people who watch it. The lock is held for a few numbers a worker, and for a few dozen
+//! workers at a time: memory is prepared before, and the ids of the few jobs that are shown are fetched afterwards.
 
 use super::core::Core;
 use super::raw::RawPool;
@@ -16,8 +16,9 @@ type Running = (Duration, usize, Key);
 /// Room for workers that have started since the last sample.
 const SPARE: usize = 64;
 
-/// Number of workers that are copied while the lock is held once. A worker takes about a tenth of a microsecond.
-const BATCH: usize = 100;
+/// Number of workers that are copied while the lock is held once. A worker takes a tenth of a microsecond, and three times as
+/// long if the processor's caches hold something else by then.
+const BATCH: usize = 32;
 
 impl RawPool {
     /// Copies the pool's state into `sample`. A fork copies nothing.

@@ -3,10 +3,10 @@
 use super::config::WorkerSource;
 use super::core::Core;
 use super::raw::RawPool;
-use super::state::State;
+use super::state::{State, Stats};
 use procpool_protocol::engine::PoolFigures;
 use procpool_protocol::status::{PoolCounters, PoolStatus, WorkerState, WorkerStatus};
-use procpool_scheduler::{self as scheduler, Cause, Counters, JobId, Scheduler, Time, WorkerId};
+use procpool_scheduler::{self as scheduler, Cause, Counters, JobId, Time, WorkerId};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -21,25 +21,58 @@ impl RawPool {
 
 pub(crate) fn pool(core: &Core, workers: &WorkerSource) -> PoolStatus {
     let mut status = PoolStatus::new(&core.name, workers.to_string());
-    core.with(|state, now| fill(&mut status, core, state, now));
+    let mut counts = Counts::default();
+    core.with(|state, now| fill(&mut status, &mut counts, core, state, now));
+    counts.complete(&mut status);
     status
 }
 
 /// Returns the status and the distributions. The time under the lock does not grow with the pool.
 fn figures(core: &Core, workers: &WorkerSource) -> PoolFigures {
     let mut figures = PoolFigures::from(PoolStatus::new(&core.name, workers.to_string()));
+    let mut counts = Counts::default();
     figures.memory_limit = core.limits.worker.memory_limit;
     core.with(|state, now| {
-        fill(&mut figures.status, core, state, now);
+        fill(&mut figures.status, &mut counts, core, state, now);
         figures.queued = state.scheduler.queued_by_priority();
         figures.predicted_wait = state.scheduler.predicted_wait();
         figures.poisoned = state.scheduler.condemned(now);
-        state.stats.fill(&mut figures);
     });
+    counts.complete(&mut figures.status);
+    counts.stats.fill(&mut figures);
     figures
 }
 
-fn fill(status: &mut PoolStatus, core: &Core, state: &State, now: Time) {
+/// Counts that are copied under the lock, into memory that is there, and looked through afterwards.
+#[derive(Default)]
+struct Counts {
+    stats: Stats,
+    gone: [u64; Cause::ALL.len()],
+    /// Number of workers that got ready.
+    ready: u64,
+}
+
+impl Counts {
+    fn copy(&mut self, state: &State) {
+        self.stats.copy(&state.stats);
+        self.gone = Cause::ALL.map(|cause| state.scheduler.gone(cause));
+        self.ready = state.scheduler.counters().ready;
+    }
+
+    /// Writes the part of the status that allocates or searches.
+    fn complete(&self, status: &mut PoolStatus) {
+        status.jobs = self.stats.jobs();
+        status.refusals = self.stats.refusals();
+        status.wait = self.stats.wait();
+        status.run = self.stats.run();
+        status.deaths_by_cause = Cause::ALL.map(Cause::name).into_iter().zip(self.gone).collect();
+        let failed = status.deaths_by_cause[Cause::Start.name()];
+        status.starts = starts(status.counters.starts, self.ready, failed, status.workers.starting);
+        status.counters.accepted -= self.stats.given_back();
+    }
+}
+
+fn fill(status: &mut PoolStatus, counts: &mut Counts, core: &Core, state: &State, now: Time) {
     use scheduler::WorkerState::{Busy, Idle, Retiring, Starting, Stopping};
     let count = |it| state.scheduler.workers_in(it);
     let workers = &mut status.workers;
@@ -60,16 +93,9 @@ fn fill(status: &mut PoolStatus, core: &Core, state: &State, now: Time) {
     status.reloading = state.scheduler.is_reloading();
     status.breaker_open = state.scheduler.is_open();
     status.backoff_ms = state.scheduler.is_backing_off().map(|until| millis(until.since(now)));
-    status.jobs = state.stats.jobs();
-    status.refusals = state.stats.refusals();
-    let gone = |cause: &Cause| state.scheduler.gone(*cause);
     status.deaths = state.scheduler.unwanted_deaths();
-    status.deaths_by_cause = Cause::ALL.iter().map(|cause| (cause.name(), gone(cause))).collect();
-    status.starts = starts(&state.scheduler, status.workers.starting);
     status.counters = counters(state.scheduler.counters());
-    status.counters.accepted -= state.stats.given_back();
-    status.wait = state.stats.wait();
-    status.run = state.stats.run();
+    counts.copy(state);
 }
 
 pub(crate) fn workers(core: &Core) -> Vec<WorkerStatus> {
@@ -105,10 +131,9 @@ pub(super) fn worker(
 }
 
 /// Returns the number of starts that have ended, by result. The pool gave up a start that neither failed nor got ready.
-fn starts(scheduler: &Scheduler, starting: usize) -> BTreeMap<&'static str, u64> {
-    let (counted, failed) = (scheduler.counters(), scheduler.gone(Cause::Start));
-    let withdrawn = counted.starts.saturating_sub(counted.ready + failed + starting as u64);
-    BTreeMap::from([("ready", counted.ready), ("failed", failed), ("withdrawn", withdrawn)])
+fn starts(started: u64, ready: u64, failed: u64, starting: usize) -> BTreeMap<&'static str, u64> {
+    let withdrawn = started.saturating_sub(ready + failed + starting as u64);
+    BTreeMap::from([("ready", ready), ("failed", failed), ("withdrawn", withdrawn)])
 }
 
 pub(super) fn counters(counted: Counters) -> PoolCounters {

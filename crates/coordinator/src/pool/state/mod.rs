@@ -32,7 +32,7 @@ use self::positions::Positions;
 use self::refusal::QueueBounds;
 use self::schemas::Schemas;
 use self::slot::WorkerSlot;
-use self::stats::Stats;
+pub(super) use self::stats::Stats;
 use crate::limits::PoolLimits;
 use procpool_process::{Outboxes, Pinned, Recipe};
 use procpool_protocol::JobId;

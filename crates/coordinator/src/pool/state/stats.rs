@@ -65,6 +65,30 @@ impl Stats {
         }
     }
 
+    /// Becomes a copy of `other`. Allocates nothing until a job has failed or been refused.
+    pub(crate) fn copy(&mut self, other: &Self) {
+        let Self {
+            ok,
+            refused,
+            given_back,
+            refusals,
+            errors,
+            wait,
+            run,
+            start,
+            reloads,
+            payloads,
+            peak_resident,
+        } = self;
+        (*ok, *refused, *given_back) = (other.ok, other.refused, other.given_back);
+        refusals.clone_from(&other.refusals);
+        errors.clone_from(&other.errors);
+        wait.clone_from(&other.wait);
+        run.clone_from(&other.run);
+        start.clone_from(&other.start);
+        (*reloads, *payloads, *peak_resident) = (other.reloads, other.payloads, other.peak_resident);
+    }
+
     /// Writes what a status does not have.
     pub(crate) fn fill(&self, figures: &mut PoolFigures) {
         figures.wait.clone_from(&self.wait);
