@@ -47,5 +47,5 @@ export function Activity({ activity }) {
 function doing({ state, syscall, wchan }) {
   if (state === 'running') return 'on a processor';
   const where = syscall ? html`blocked in <code>${syscall}</code>` : 'blocked';
-  return html`<span class="gauge">${where}${wchan && html`<span class="muted">${wchan}</span>`}</span>`;
+  return html`<span>${where} ${wchan && html`<span class="muted">${wchan}</span>`}</span>`;
 }
