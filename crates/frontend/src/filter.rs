@@ -26,6 +26,7 @@ pub(crate) fn of<'a>(
                 let known = pools.join(", ");
                 return Err(params::bad(name, format!("there is no pool `{value}`; there are: {known}")));
             }
+            "state" if value == DEAD => filter.dead = true,
             "state" => filter.phase = Some(phase_named(value).map_err(|unknown| params::bad(name, unknown))?),
             "outcome" => filter.outcome = Some(outcome_named(value).map_err(|it| params::bad(name, it))?),
             "since" => filter.since = Some(time(value).ok_or_else(|| params::bad(name, NO_TIME))?),
@@ -37,6 +38,9 @@ pub(crate) fn of<'a>(
     }
     Ok(filter)
 }
+
+/// The state of jobs that have failed for good: a part of the finished ones.
+const DEAD: &str = "dead";
 
 const NO_TIME: &str = "a time is needed, such as `2026-11-29T21:06:43Z` (RFC 3339, in UTC)";
 

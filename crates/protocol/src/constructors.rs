@@ -120,6 +120,16 @@ impl Refusal {
     pub fn registry_full(records: usize) -> Self {
         Self::RegistryFull { records }
     }
+
+    /// Returns [`StoreBusy`](Self::StoreBusy), with the number of bytes that wait to be written.
+    pub fn store_busy(waiting: usize) -> Self {
+        Self::StoreBusy { waiting }
+    }
+
+    /// Returns [`StoreBroken`](Self::StoreBroken), with the error of the first write that failed.
+    pub fn store_broken(cause: impl Into<String>) -> Self {
+        Self::StoreBroken { cause: cause.into() }
+    }
 }
 
 /// Constructors, one for each variant. Each takes the name of the pool first.

@@ -1,5 +1,6 @@
 //! Reports of a worker's death: the error value of the job that it ran.
 
+use crate::host_lost;
 use crate::job_id::JobId;
 use crate::last_words;
 use crate::limit_hit::LimitHit;
@@ -238,6 +239,9 @@ impl CrashReport {
 
 impl fmt::Display for CrashReport {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_host_lost() {
+            return out.write_str(&host_lost::sentence());
+        }
         write!(out, "the worker crashed: {}", self.death)?;
         if self.death.exit == Exit::Code(CUT_OFF) && self.death.stderr.is_empty() {
             out.write_str(

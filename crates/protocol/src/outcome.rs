@@ -9,6 +9,7 @@ use crate::outcome_stack::was_in;
 use crate::payload::{Payload, PayloadError};
 use crate::refusal::humane;
 pub use crate::refusal::{Refusal, Refused};
+use crate::refusal_table::SOON;
 use crate::stack::Stack;
 pub use crate::stage::Stage;
 use std::path::{Path, PathBuf};
@@ -244,20 +245,7 @@ impl JobError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Failed(failure) | Self::Broke(failure) => failure.is_retryable(),
-            Self::Refused(refused) => matches!(
-                refused.reason,
-                Refusal::QueueFull { .. }
-                    | Refusal::QueueBytesFull { .. }
-                    | Refusal::BreakerOpen { .. }
-                    | Refusal::ClientQuarantined { .. }
-                    | Refusal::NoSlotInTime { .. }
-                    | Refusal::KeyStoreFull { .. }
-                    | Refusal::RegistryFull { .. }
-                    | Refusal::DeadlineUnreachable { .. }
-                    | Refusal::Draining
-                    | Refusal::Starting
-                    | Refusal::ShuttingDown
-            ),
+            Self::Refused(refused) => refused.reason.is_temporary(),
             Self::BadInput { .. } | Self::Cancelled { .. } | Self::Poisoned { .. } => false,
             other => !other.may_have_run(),
         }
@@ -280,23 +268,9 @@ impl JobError {
     /// assert_eq!((error.http_status(), error.retry_after()), (503, Some(Duration::from_secs(1))));
     /// ```
     pub fn retry_after(&self) -> Option<Duration> {
-        const SOON: Duration = Duration::from_secs(1);
         match self.refusal() {
-            Some(
-                Refusal::QueueFull { .. }
-                | Refusal::QueueBytesFull { .. }
-                | Refusal::KeyStoreFull { .. }
-                | Refusal::RegistryFull { .. }
-                | Refusal::Starting
-                | Refusal::Draining
-                | Refusal::ShuttingDown,
-            ) => Some(SOON),
-            Some(
-                Refusal::BreakerOpen { retry, .. }
-                | Refusal::ClientQuarantined { retry, .. }
-                | Refusal::DeadlineUnreachable { retry, .. },
-            ) => Some((*retry).max(SOON)),
-            _ => matches!(self, Self::ShutDown { stage: Stage::Queued }).then_some(SOON),
+            Some(refusal) => refusal.retry_after(),
+            None => matches!(self, Self::ShutDown { stage: Stage::Queued }).then_some(SOON),
         }
     }
 
@@ -358,28 +332,11 @@ impl JobError {
         }
     }
 
-    /// Returns the HTTP status of this outcome. This is the only table that maps the two.
+    /// Returns the HTTP status of this outcome. This table, with that of refusals beside it, is the only
+    /// one that maps the two.
     pub fn http_status(&self) -> u16 {
         match self {
-            Self::Refused(refused) => match refused.reason {
-                Refusal::UnknownPool { .. } => 404,
-                Refusal::QueueFull { .. }
-                | Refusal::QueueBytesFull { .. }
-                | Refusal::BreakerOpen { .. }
-                | Refusal::KeyStoreFull { .. }
-                | Refusal::RegistryFull { .. }
-                | Refusal::Starting
-                | Refusal::DeadlineUnreachable { .. }
-                | Refusal::Draining
-                | Refusal::ShuttingDown
-                | Refusal::RuntimeEnded
-                | Refusal::Forked => 503,
-                Refusal::ClientQuarantined { .. } => 429,
-                Refusal::NoSlotInTime { .. } => 504,
-                Refusal::InputTooLarge { .. } => 413,
-                // Only typed callers encode; inputs from HTTP are encoded already.
-                Refusal::InputEncoding(_) => 500,
-            },
+            Self::Refused(refused) => refused.reason.http_status(),
             Self::BadInput { .. } => 400,
             Self::Failed(_) | Self::Poisoned { .. } => 422,
             Self::Cancelled { .. } => 499,

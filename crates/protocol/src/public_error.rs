@@ -111,8 +111,9 @@ fn public_reason(reason: &Refusal) -> Cow<'static, str> {
         | Refusal::NoSlotInTime { .. }
         | Refusal::KeyStoreFull { .. }
         | Refusal::RegistryFull { .. }
+        | Refusal::StoreBusy { .. }
         | Refusal::DeadlineUnreachable { .. } => "the service is busy; try again later",
-        Refusal::BreakerOpen { .. } | Refusal::Starting | Refusal::Draining | Refusal::ShuttingDown => {
+        Refusal::StoreFull | Refusal::StoreBroken { .. } | Refusal::BreakerOpen { .. } | Refusal::Starting | Refusal::Draining | Refusal::ShuttingDown => {
             "the service is not available; try again later"
         }
         Refusal::ClientQuarantined { .. } => {

@@ -158,6 +158,30 @@ pub enum Refusal {
         /// Number of jobs that the server holds.
         records: usize,
     },
+    /// Too many jobs wait to be written to the state directory.
+    #[error(
+        "takes no further job now, because {waiting} bytes wait to be written to the state directory; try again later"
+    )]
+    #[non_exhaustive]
+    StoreBusy {
+        /// Number of waiting bytes.
+        waiting: usize,
+    },
+    /// The state directory has no space left.
+    #[error(
+        "takes no further job, because the state directory has no space left; accepted jobs are finished, and free \
+         space lets it take jobs again"
+    )]
+    StoreFull,
+    /// The state directory cannot be written.
+    #[error(
+        "takes no further job, because the state directory cannot be written: {cause}; the server has to be restarted"
+    )]
+    #[non_exhaustive]
+    StoreBroken {
+        /// The error of the first write that failed.
+        cause: String,
+    },
     /// The input cannot be encoded.
     #[error("cannot be sent this input: {0}")]
     InputEncoding(String),
@@ -203,6 +227,9 @@ impl Refusal {
             Self::InputTooLarge { .. } => "input_too_large",
             Self::KeyStoreFull { .. } => "key_store_full",
             Self::RegistryFull { .. } => "registry_full",
+            Self::StoreBusy { .. } => "store_busy",
+            Self::StoreFull => "store_full",
+            Self::StoreBroken { .. } => "store_broken",
             Self::InputEncoding(_) => "input_encoding",
         }
     }

@@ -25,11 +25,18 @@ pub trait Durable: Storage {
     /// Undoes the changes since the last commit.
     fn undo(&mut self);
 
-    /// Returns unfinished jobs of a pool that no worker has, in the order in which they are to run: by priority, then
-    /// by [`Record::seq`]. `after` is the last one of the page before.
+    /// Returns unfinished jobs of a pool that no worker has and whose [`Record::due`] is `None`, in the order in which
+    /// they run: by priority, then by [`Record::seq`]. `after` is the last one of the page before, which need not exist.
     fn waiting(&self, pool: &str, after: Option<(Priority, u64)>, limit: usize) -> Vec<Arc<Record>>;
 
-    /// Returns jobs that a worker had when they were last changed, by [`Record::seq`], above `after`.
+    /// Returns unfinished jobs whose [`Record::due`] is `now` or earlier, the earliest first.
+    fn due(&self, now: Time, limit: usize) -> Vec<Arc<Record>>;
+
+    /// Returns the earliest [`Record::due`] of the unfinished jobs.
+    fn next_due(&self) -> Option<Time>;
+
+    /// Returns jobs that a worker had when they were last changed, by [`Record::seq`], above `after`: those in
+    /// [`State::Running`](crate::State::Running).
     fn running(&self, after: u64, limit: usize) -> Vec<Arc<Record>>;
 
     /// Returns the pools that have unfinished jobs.

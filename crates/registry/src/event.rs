@@ -6,6 +6,8 @@ use procpool_protocol::Payload;
 use procpool_protocol::message::Progress;
 use procpool_protocol::outcome::Finished;
 
+use crate::time::Time;
+
 /// Something that happened to a job.
 ///
 /// Any event may come at any time. An event that does not fit the job's state changes nothing.
@@ -29,6 +31,23 @@ pub enum Event {
         /// The worker's name. A record holds its first 64 bytes.
         worker: Arc<str>,
     },
+    /// The owner hands the job to its pool, and a worker may have it from now on. For jobs that may not be repeated: it
+    /// is durable before a worker can have the job. [`Started`](Self::Started) follows, with the worker.
+    #[non_exhaustive]
+    Claimed {
+        /// The number of the attempt, above all before.
+        attempt: u32,
+    },
+    /// The pool has not taken a [claimed](Self::Claimed) job, and no worker has had it. The attempt does not count.
+    Unclaimed,
+    /// The attempt has ended without an outcome. The job waits for another one.
+    #[non_exhaustive]
+    Again {
+        /// No worker gets it before.
+        due: Option<Time>,
+    },
+    /// The [due](crate::Record::due) time of the job has come.
+    Due,
     /// The job reports its progress.
     Progress(Progress),
     /// The job emits a chunk of its output.
@@ -44,6 +63,18 @@ impl Event {
     /// Returns [`Started`](Self::Started).
     pub fn started(attempt: u32, worker: impl Into<Arc<str>>) -> Self {
         Self::Started { attempt, worker: worker.into() }
+    }
+
+    /// Returns [`Claimed`](Self::Claimed).
+    #[must_use]
+    pub const fn claimed(attempt: u32) -> Self {
+        Self::Claimed { attempt }
+    }
+
+    /// Returns [`Again`](Self::Again).
+    #[must_use]
+    pub const fn again(due: Option<Time>) -> Self {
+        Self::Again { due }
     }
 
     /// Returns [`Finished`](Self::Finished).

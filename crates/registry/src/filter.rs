@@ -17,6 +17,8 @@ pub struct Filter {
     pub phase: Option<Phase>,
     /// Only finished jobs with this outcome.
     pub outcome: Option<OutcomeKind>,
+    /// Only [dead letters](is_dead).
+    pub dead: bool,
     /// Only jobs that were accepted then or later.
     pub since: Option<Time>,
 }
@@ -29,20 +31,40 @@ impl Filter {
         pools.is_none_or(|pools| pools.contains(&record.pool))
             && self.phase.is_none_or(|phase| record.state.phase() == phase)
             && self.outcome.is_none_or(|outcome| record.state.outcome() == Some(outcome))
+            && (!self.dead || record.state.outcome().is_some_and(is_dead))
             && self.since.is_none_or(|since| record.accepted >= since)
     }
 
     /// Returns the classes of the jobs that match, or `None` for all.
     pub(crate) fn classes(&self) -> Option<Vec<Class>> {
-        if self.phase.is_none() && self.outcome.is_none() {
+        if self.phase.is_none() && self.outcome.is_none() && !self.dead {
             return None;
         }
         let fits = |class: &Class| {
             self.phase.is_none_or(|phase| class.phase() == phase)
                 && self.outcome.is_none_or(|outcome| class.outcome() == Some(outcome))
+                && (!self.dead || class.outcome().is_some_and(is_dead))
         };
         Some(Class::all().filter(fits).collect())
     }
+}
+
+/// Returns whether a job with this outcome is a dead letter: it has failed for good, and neither its client nor an
+/// operator has ended it.
+#[must_use]
+pub const fn is_dead(outcome: OutcomeKind) -> bool {
+    use OutcomeKind as Kind;
+    matches!(
+        outcome,
+        Kind::Broke
+            | Kind::Crashed
+            | Kind::Failed
+            | Kind::OutputTooLarge
+            | Kind::Panicked
+            | Kind::Poisoned
+            | Kind::ProtocolError
+            | Kind::TimedOut
+    )
 }
 
 /// Returns the phase of this name.
@@ -55,11 +77,14 @@ impl Filter {
 ///
 /// assert_eq!(phase_named("running"), Ok(Phase::Running));
 /// let error = phase_named("runing").unwrap_err();
-/// assert_eq!(error.to_string(), "there is no state `runing`; there are: queued, running, finished");
+/// assert_eq!(error.to_string(), "there is no state `runing`; there are: queued, running, finished, dead");
 /// ```
 pub fn phase_named(name: &str) -> Result<Phase, UnknownName> {
     let known = Phase::ALL.into_iter().find(|phase| phase.name() == name);
-    known.ok_or_else(|| UnknownName::new("state", name, Phase::ALL.map(Phase::name)))
+    // A filter has one state more, which is no phase: that of dead letters.
+    known.ok_or_else(|| {
+        UnknownName::new("state", name, Phase::ALL.map(Phase::name).into_iter().chain(["dead"]))
+    })
 }
 
 /// Returns the outcome of this name. Jobs that were refused have no record, and therefore no
@@ -159,6 +184,8 @@ mod tests {
         assert_eq!(classes(Some(Phase::Finished), None), Some(OutcomeKind::ALL.len()));
         assert_eq!(classes(None, Some(OutcomeKind::Crashed)), Some(1));
         assert_eq!(classes(Some(Phase::Running), Some(OutcomeKind::Ok)), Some(0));
+        let dead = Filter { dead: true, ..Filter::default() }.classes().expect("classes");
+        assert_eq!(dead.len(), OutcomeKind::ALL.into_iter().filter(|&it| is_dead(it)).count());
     }
 
     #[test]

@@ -65,13 +65,15 @@ pub use cursor::{Cursor, ForeignCursor, InvalidCursor};
 pub use durable::{CommitError, Durable};
 pub use effect::{Dropped, Effect, Gone};
 pub use event::Event;
-pub use filter::{Class, Filter, UnknownName, outcome_named, phase_named};
+pub use filter::{Class, Filter, UnknownName, is_dead, outcome_named, phase_named};
 pub use history::{Entry, Happened};
 pub use key::{Fingerprint, InvalidKey, Key, KeyText};
-pub use memory::Memory;
+pub use memory::{Memory, MemoryStore};
 pub use offer::{Decision, Offer, Refused, Wait};
 pub use record::{Body, Claim, Phase, Record, State};
-pub use registry::{Cancelled, Handled, MAX_PAGE, Page, Registry, ResultState, Resumed, Selection, Trial};
+pub use registry::{
+    Attempts, Cancelled, Handled, MAX_PAGE, Page, Registry, ResultState, Resumed, Selection, Trial,
+};
 pub use settings::{Retention, Settings, SettingsError};
 pub use storage::{Part, Query, Storage, Usage};
 pub use time::Time;

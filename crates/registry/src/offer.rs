@@ -29,6 +29,8 @@ pub struct Offer {
     pub priority: Priority,
     /// When the job's time is up.
     pub deadline: Option<Time>,
+    /// No worker gets the job before. Only a registry that [holds the queue](crate::Registry::durable) obeys it.
+    pub not_before: Option<Time>,
     /// How the client waits.
     pub wait: Wait,
     /// The job of which this one is a repetition.
@@ -47,6 +49,7 @@ impl Offer {
             input: None,
             priority: Priority::Normal,
             deadline: None,
+            not_before: None,
             wait: Wait::None,
             rerun_of: None,
         }
@@ -134,6 +137,13 @@ pub enum Refused {
         /// Number of records that the registry holds.
         records: usize,
     },
+    /// The inputs of unfinished jobs leave no room for this one.
+    #[error("the registry has no room for another input of {bytes} bytes; try again later")]
+    #[non_exhaustive]
+    NoRoomForInput {
+        /// The size of the input, in bytes.
+        bytes: u64,
+    },
     /// The offered id belongs to another job.
     #[error("the registry already has a job {0}; offer each job under an id of its own")]
     IdTaken(JobId),
@@ -145,7 +155,7 @@ impl Refused {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::KeyStoreFull { .. } => "key_store_full",
-            Self::Full { .. } => "registry_full",
+            Self::Full { .. } | Self::NoRoomForInput { .. } => "registry_full",
             Self::IdTaken(_) => "id_taken",
         }
     }

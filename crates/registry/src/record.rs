@@ -52,6 +52,8 @@ pub struct Record {
     pub finished: Option<Time>,
     /// When the job's time is up.
     pub deadline: Option<Time>,
+    /// No worker gets the job before. `None` once that time has come, or if there is none.
+    pub due: Option<Time>,
     /// The last progress of the running attempt.
     pub progress: Option<Progress>,
     /// The worker of the last attempt.
@@ -70,7 +72,8 @@ pub struct Record {
     pub bodies_expire: Option<Time>,
     /// When the key is free again.
     pub key_expires: Option<Time>,
-    /// When the record is dropped.
+    /// When the record of a finished job is dropped. When a job that waits in the registry's own queue ends, because its
+    /// time is up.
     pub expires: Option<Time>,
 }
 

@@ -57,6 +57,9 @@ pub struct Retention {
     pub records: Duration,
     /// Time after which an idempotency key is free again.
     pub keys: Duration,
+    /// Time after which result, input and record of a [dead letter](crate::is_dead) are dropped, if that is later.
+    /// `None` treats them like other jobs.
+    pub dead: Option<Duration>,
 }
 
 impl Default for Settings {
@@ -79,11 +82,28 @@ impl Default for Settings {
 impl Default for Retention {
     fn default() -> Self {
         const HOUR: Duration = Duration::from_secs(60 * 60);
-        Self { results: HOUR, records: 24 * HOUR, keys: 24 * HOUR }
+        Self { results: HOUR, records: 24 * HOUR, keys: 24 * HOUR, dead: None }
     }
 }
 
 impl Settings {
+    /// Returns the defaults for a storage on disk: ten million records, 16 GiB of inputs, and dead letters for a week.
+    /// Only events are in memory.
+    #[must_use]
+    pub fn on_disk() -> Self {
+        const GIB: u64 = 1 << 30;
+        const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+        Self {
+            max_records: 10_000_000,
+            max_record_bytes: 12 * GIB,
+            max_keys: 5_000_000,
+            max_result_bytes: GIB,
+            max_input_bytes: 16 * GIB,
+            retention: Retention { dead: Some(WEEK), ..Retention::default() },
+            ..Self::default()
+        }
+    }
+
     /// Checks that the settings fit together.
     ///
     /// # Errors
@@ -187,6 +207,7 @@ mod tests {
         assert_eq!(settings.check(), Ok(()));
         let bodies = settings.max_result_bytes + settings.max_input_bytes + settings.max_event_bytes;
         assert!(settings.max_record_bytes + bodies <= 600 << 20);
+        assert_eq!(Settings::on_disk().check(), Ok(()));
     }
 
     #[test]

@@ -47,6 +47,9 @@ fn table() -> Vec<(JobError, &'static str, u16, &'static str)> {
         (refused(Refusal::Draining), "refused", 503, "ra"),
         (refused(Refusal::Starting), "refused", 503, "ra"),
         (refused(Refusal::ShuttingDown), "refused", 503, "ra"),
+        (refused(Refusal::store_busy(9)), "refused", 503, "ra"),
+        (refused(Refusal::StoreFull), "refused", 503, "ra"),
+        (refused(Refusal::store_broken("no")), "refused", 503, "ra"),
         (refused(Refusal::RuntimeEnded), "refused", 503, ""),
         (refused(Refusal::input_too_large(2, 1)), "refused", 413, ""),
         (refused(Refusal::InputEncoding("no".into())), "refused", 500, ""),
@@ -103,7 +106,15 @@ fn the_lists_of_names_are_whole() {
     outcomes.sort_unstable();
     outcomes.dedup();
     assert_eq!(outcomes, OutcomeKind::ALL);
-    let of_the_coordinator = ["unknown_pool", "starting", "key_store_full", "registry_full"];
+    let of_the_coordinator = [
+        "unknown_pool",
+        "starting",
+        "key_store_full",
+        "registry_full",
+        "store_busy",
+        "store_full",
+        "store_broken",
+    ];
     for (error, ..) in table() {
         if let JobError::Refused(refused) = error {
             let name = refused.reason.name();
@@ -124,6 +135,9 @@ fn refusals_have_names_of_their_own() {
         (Refusal::no_slot_in_time(limit), "no_slot_in_time"),
         (Refusal::key_store_full(7), "key_store_full"),
         (Refusal::registry_full(9), "registry_full"),
+        (Refusal::store_busy(9), "store_busy"),
+        (Refusal::StoreFull, "store_full"),
+        (Refusal::store_broken("no"), "store_broken"),
         (Refusal::Starting, "starting"),
         (Refusal::deadline_unreachable(limit, limit, limit), "deadline_unreachable"),
         (Refusal::Draining, "draining"),

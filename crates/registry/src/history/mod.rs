@@ -22,6 +22,7 @@ pub(crate) struct Histories {
     used: BTreeMap<u64, JobId>,
     uses: u64,
     bytes: u64,
+    forgets_ended: bool,
 }
 
 /// The events that a job's watcher has not seen.
@@ -64,6 +65,11 @@ impl Histories {
         while self.bytes > settings.max_event_bytes {
             let Some((_, oldest)) = self.used.pop_first() else { break };
             gone.extend(self.empty(oldest));
+            if self.forgets_ended
+                && gone.last().is_some_and(|last| matches!(last.what, Happened::Outcome { .. }))
+            {
+                self.logs.remove(&oldest);
+            }
         }
         if gone.is_empty() { Vec::new() } else { vec![Dropped::Events(gone)] }
     }
@@ -71,6 +77,18 @@ impl Histories {
     /// Returns the events of a job after the one with this number.
     pub(crate) fn after(&self, job: JobId, seen: u64) -> Unseen {
         self.logs.get(&job).map_or_else(|| Log::lost().after(seen), |log| log.after(seen))
+    }
+
+    /// Lets logs of finished jobs go with their events. Their watchers begin with the whole state.
+    pub(crate) fn forget_ended(&mut self) {
+        self.forgets_ended = true;
+    }
+
+    /// Removes all events, because the last ones have not happened. Their numbers are not used again.
+    pub(crate) fn lose(&mut self) -> Vec<Dropped> {
+        let used: Vec<_> = std::mem::take(&mut self.used).into_values().collect();
+        let gone: Vec<_> = used.into_iter().flat_map(|job| self.empty(job)).collect();
+        if gone.is_empty() { Vec::new() } else { vec![Dropped::Events(gone)] }
     }
 
     /// Removes the log of a job whose record is gone.

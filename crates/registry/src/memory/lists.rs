@@ -15,7 +15,7 @@ use crate::storage::Query;
 type List = BTreeMap<u64, JobId>;
 
 /// The lists of all pools and of each.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Lists {
     all: ClassLists,
     /// Pools without records are left out.
@@ -23,7 +23,7 @@ pub(super) struct Lists {
 }
 
 /// A list of all classes, and one for each.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct ClassLists {
     all: List,
     by_class: [List; Class::COUNT],

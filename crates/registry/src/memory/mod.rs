@@ -2,6 +2,8 @@
 
 mod lists;
 mod places;
+mod queue;
+mod store;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -12,13 +14,14 @@ use procpool_protocol::outcome::Finished;
 
 use self::lists::Lists;
 use self::places::Places;
+pub use self::store::MemoryStore;
 use crate::key::Key;
 use crate::record::Record;
 use crate::storage::{Part, Query, Storage, Usage};
 use crate::time::Time;
 
 /// The storage in memory. Every operation costs at most the logarithm of the number of records.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Memory {
     records: HashMap<JobId, Arc<Record>>,
     lists: Lists,

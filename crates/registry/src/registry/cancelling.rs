@@ -41,8 +41,12 @@ pub struct Selection {
 }
 
 impl<S: Storage> Registry<S> {
-    /// Cancels a job.
+    /// Cancels a job. A registry that [holds the queue](Registry::durable) ends it at once: its engine is told of
+    /// something that is decided.
     pub fn cancel(&mut self, now: Time, job: JobId) -> Cancelled {
+        if self.holds_queue {
+            return self.end_as_cancelled(now, job);
+        }
         match self.handle(now, job, Event::Cancel) {
             Handled::Unknown => Cancelled::Unknown,
             Handled::Done | Handled::Stale => {

@@ -23,6 +23,12 @@ pub struct Page {
 }
 
 impl<S: Storage> Registry<S> {
+    /// Returns the cursor with which a list begins with the newest job. For a list that continues in another registry.
+    #[must_use]
+    pub fn first(&self) -> Cursor {
+        Cursor { registry: self.number, below: u64::MAX }
+    }
+
     /// Returns the jobs that match, the newest first: at most `limit`, from 1 to [`MAX_PAGE`].
     ///
     /// A job that matches during the whole walk from page to page appears once. One that begins or

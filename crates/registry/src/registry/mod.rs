@@ -3,6 +3,7 @@
 
 mod bodies;
 mod cancelling;
+mod durable;
 mod keys;
 mod listing;
 mod retention;
@@ -16,6 +17,7 @@ use procpool_protocol::JobId;
 
 pub use self::bodies::ResultState;
 pub use self::cancelling::{Cancelled, Selection, Trial};
+pub use self::durable::Attempts;
 pub use self::listing::{MAX_PAGE, Page};
 pub use self::watching::Resumed;
 use crate::effect::{Dropped, Effect, Gone};
@@ -25,6 +27,7 @@ use crate::memory::Memory;
 use crate::offer::{Decision, Offer, Refused};
 use crate::record::{Body, Claim, Record, State};
 use crate::settings::{Settings, SettingsError};
+use crate::size;
 use crate::storage::{Storage, Usage};
 use crate::time::Time;
 use crate::transition::{Decided, decide};
@@ -54,6 +57,8 @@ pub struct Registry<S = Memory> {
     settings: Settings,
     histories: Histories,
     effects: VecDeque<Effect>,
+    /// The registry itself holds the queue: its jobs wait in the storage, and it ends those that wait too long.
+    holds_queue: bool,
     /// Distinguishes the cursors of this registry from those of others.
     number: u64,
     now: Time,
@@ -89,7 +94,7 @@ impl<S: Storage> Registry<S> {
     pub fn with_storage(storage: S, settings: Settings, number: u64) -> Result<Self, SettingsError> {
         settings.check()?;
         let (histories, effects) = (Histories::default(), VecDeque::new());
-        Ok(Self { storage, settings, histories, effects, number, now: Time::ZERO })
+        Ok(Self { storage, settings, histories, effects, holds_queue: false, number, now: Time::ZERO })
     }
 
     /// Decides about a job that a client submits. A job that runs as new is
@@ -100,6 +105,7 @@ impl<S: Storage> Registry<S> {
     pub fn offer(&mut self, now: Time, mut offer: Offer) -> Result<Decision, Refused> {
         self.advance(now);
         let input = offer.input.take();
+        let bytes = input.as_deref().map_or(0, size::of_input);
         let admitted = self.admit(&offer);
         if !matches!(admitted, Ok(ControlFlow::Continue(_))) {
             // The caller may hold a lock, under which nothing large is dropped.
@@ -110,9 +116,17 @@ impl<S: Storage> Registry<S> {
             ControlFlow::Break(decision) => return Ok(decision),
         };
         record.input = self.hold_input(offer.id, input);
+        if self.holds_queue && record.input == Body::Gone {
+            return Err(Refused::NoRoomForInput { bytes });
+        }
         let record = Arc::new(record);
         self.storage.put(record.clone());
-        self.note(None, &record);
+        if self.holds_queue {
+            // A log for each of a million waiting jobs would take more memory than the queue may.
+            self.effects.push_back(Effect::Changed(record.id));
+        } else {
+            self.note(None, &record);
+        }
         Ok(Decision::Run(record))
     }
 
@@ -236,13 +250,14 @@ impl<S: Storage> Registry<S> {
             principal: offer.principal.clone(),
             claim,
             priority: offer.priority,
-            state: State::Accepted,
+            state: if self.holds_queue { State::Queued } else { State::Accepted },
             version: 1,
             attempt: 0,
             accepted: self.now,
             started: None,
             finished: None,
             deadline: offer.deadline,
+            due: offer.not_before.filter(|&due| self.holds_queue && due > self.now),
             progress: None,
             worker: None,
             may_have_run: false,
@@ -252,7 +267,7 @@ impl<S: Storage> Registry<S> {
             input: Body::None,
             bodies_expire: None,
             key_expires: None,
-            expires: None,
+            expires: offer.deadline.filter(|_| self.holds_queue),
         }
     }
 

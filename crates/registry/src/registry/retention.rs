@@ -57,6 +57,9 @@ impl<S: Storage> Registry<S> {
     pub(super) fn expire_parts(&mut self, record: &Arc<Record>) {
         let is_over = |time| time <= self.now;
         if record.expires.is_some_and(is_over) {
+            if !record.state.is_finished() {
+                return self.end_as_late(record);
+            }
             return self.forget(record, Gone::Expired);
         }
         let (bodies, key) =
