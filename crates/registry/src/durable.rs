@@ -41,6 +41,16 @@ pub trait Durable: Storage {
 
     /// Returns the pools that have unfinished jobs.
     fn busy_pools(&self) -> Vec<Arc<str>>;
+
+    /// Returns the note of this name: bytes that somebody keeps beside the records, such as the state of schedules.
+    /// Sees the changes of the group.
+    fn note(&self, name: &str) -> Option<Vec<u8>>;
+
+    /// Writes the note of this name, or removes it. The change belongs to the group, as those of records do: it becomes
+    /// durable with the next [`commit`](Self::commit), or is undone.
+    ///
+    /// Notes are few and short. The caller bounds them: a storage keeps every note until it is removed.
+    fn put_note(&mut self, name: &str, note: Option<Vec<u8>>);
 }
 
 /// Why a group has not become durable.

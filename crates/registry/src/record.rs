@@ -184,6 +184,37 @@ impl Body {
 }
 
 impl Record {
+    /// Returns the first version of a job that was accepted at this time, with nothing else known of it. Storages build
+    /// records from their parts with it, and set the other fields afterwards.
+    #[must_use]
+    pub fn new(seq: u64, id: JobId, pool: Arc<str>, accepted: Time) -> Self {
+        Self {
+            seq,
+            id,
+            pool,
+            principal: None,
+            claim: None,
+            priority: Priority::default(),
+            state: State::Accepted,
+            version: 1,
+            attempt: 0,
+            accepted,
+            started: None,
+            finished: None,
+            deadline: None,
+            progress: None,
+            worker: None,
+            may_have_run: false,
+            is_cancelled: false,
+            rerun_of: None,
+            result: Body::None,
+            input: Body::None,
+            bodies_expire: None,
+            key_expires: None,
+            expires: None,
+        }
+    }
+
     /// Returns the number of bytes that count against the bounds. Pools' names are shared and do
     /// not count. The number never grows during the life of a record.
     #[must_use]
