@@ -4,6 +4,7 @@ use procpool_protocol::JobId;
 use procpool_protocol::outcome::Finished;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::sync::Notify;
 
@@ -17,6 +18,8 @@ pub(crate) struct Bell {
     pub(crate) rings: Notify,
     /// The outcome, for those who waited when it came. The registry need not hold it.
     pub(crate) outcome: OnceLock<Arc<Finished>>,
+    /// No outcome comes any longer.
+    pub(crate) is_closed: AtomicBool,
 }
 
 /// One who waits for changes of a job, until it is dropped.
@@ -46,6 +49,25 @@ impl Bells {
     /// Leaves the outcome to those who wait. [`ring`](Self::ring) follows.
     pub(crate) fn leave(&self, job: JobId, outcome: &Arc<Finished>) {
         self.with(job, |bell| drop(bell.outcome.set(outcome.clone())));
+    }
+
+    /// Returns whether somebody waits for this job.
+    pub(crate) fn is_heard(&self, job: JobId) -> bool {
+        self.lock().contains_key(&job)
+    }
+
+    /// Says that no outcome of this job comes any longer. [`ring`](Self::ring) follows.
+    pub(crate) fn close(&self, job: JobId) {
+        self.with(job, |bell| bell.is_closed.store(true, Ordering::Release));
+    }
+
+    /// Says that no outcome of any job comes any longer, and wakes everybody.
+    pub(crate) fn close_all(&self) {
+        let bells: Vec<_> = self.lock().values().map(|(_, bell)| bell.clone()).collect();
+        for bell in bells {
+            bell.is_closed.store(true, Ordering::Release);
+            bell.rings.notify_waiters();
+        }
     }
 
     /// Returns the number of jobs for which somebody waits.

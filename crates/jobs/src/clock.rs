@@ -17,6 +17,13 @@ impl Clock {
         Self { begun: Instant::now(), since_epoch }
     }
 
+    /// Returns a clock that is never before this time, even if the system's was set back.
+    pub(crate) fn not_before(time: Time) -> Self {
+        let new = Self::new();
+        let since_epoch = new.since_epoch.max(time.since(Time::ZERO));
+        Self { since_epoch, ..new }
+    }
+
     pub(crate) fn now(&self) -> Time {
         Time::ZERO + (self.since_epoch + self.begun.elapsed())
     }

@@ -10,6 +10,7 @@ use procpool_registry::{
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 /// A job that a client hands over.
 #[derive(Clone)]
@@ -25,23 +26,32 @@ pub struct Order {
     pub wait: Wait,
     /// The job of which this one is a repetition.
     pub rerun_of: Option<JobId>,
-    /// Dropped when the job has ended, or when this order runs none.
+    /// No worker gets the job before. Only jobs of durable pools may wait for a time.
+    pub not_before: Option<SystemTime>,
+    /// A note that a durable store keeps beside the jobs: its name, and its content or `None` to remove it. It is written
+    /// in the same step as the job, if this order runs a new one.
+    pub note: Option<(String, Option<Vec<u8>>)>,
+    /// Dropped when the job has ended or is durable, or when this order runs none.
     pub held: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl fmt::Debug for Order {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { job, principal, key, wait, rerun_of, held: _ } = self;
+        let Self { job, principal, key, wait, rerun_of, not_before, note: _, held: _ } = self;
         let mut out = out.debug_struct("Order");
         out.field("job", job).field("principal", principal).field("key", key);
-        out.field("wait", wait).field("rerun_of", rerun_of).finish_non_exhaustive()
+        out.field("wait", wait)
+            .field("rerun_of", rerun_of)
+            .field("not_before", not_before)
+            .finish_non_exhaustive()
     }
 }
 
 impl Order {
     /// Returns an order without key and principal, whose client does not wait.
     pub fn new(job: Submission) -> Self {
-        Self { job, principal: None, key: None, wait: Wait::None, rerun_of: None, held: None }
+        let (wait, not_before) = (Wait::None, None);
+        Self { job, principal: None, key: None, wait, rerun_of: None, not_before, note: None, held: None }
     }
 }
 
@@ -80,6 +90,12 @@ pub trait Jobs: Send + Sync + 'static {
     /// # Errors
     /// [`JobError::Refused`], by the pool or because the registry has no room.
     fn enqueue(&self, order: Order) -> BoxFuture<'_, Result<Enqueued, JobError>>;
+
+    /// Returns whether accepted jobs of this pool survive the process. The default says no.
+    fn is_durable(&self, pool: &str) -> bool {
+        let _ = pool;
+        false
+    }
 
     /// Returns the record of a job.
     fn job(&self, job: JobId) -> BoxFuture<'_, Option<Arc<Record>>>;
@@ -122,4 +138,50 @@ pub trait Jobs: Send + Sync + 'static {
         limit: usize,
         trial: Trial,
     ) -> BoxFuture<'_, Result<Selection, ForeignCursor>>;
+
+    /// Sends the finished jobs that match again, each as a new job of this client, or only returns them, page by page.
+    /// Dead letters are the usual ones: [`Filter::dead`].
+    fn rerun_matching(
+        &self,
+        filter: Filter,
+        from: Option<Cursor>,
+        limit: usize,
+        trial: Trial,
+        principal: Option<Arc<str>>,
+    ) -> BoxFuture<'_, Result<Reruns, ForeignCursor>> {
+        Box::pin(async move {
+            let page = self.list(filter, from, limit).await?;
+            let mut jobs = Vec::new();
+            for record in page.jobs.iter().filter(|record| record.state.is_finished()) {
+                let again = match trial {
+                    Trial::DryRun => None,
+                    Trial::Order => Some(rerun(self, record.id, principal.clone()).await),
+                };
+                jobs.push((record.id, again));
+            }
+            Ok(Reruns { jobs, next: page.next })
+        })
+    }
+}
+
+/// The jobs of a rerun by filter.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Reruns {
+    /// The finished jobs, the newest first, each with its new job, or why there is none. `None` in a dry run.
+    pub jobs: Vec<(JobId, Option<Result<JobId, JobError>>)>,
+    /// Where the order continues, or `None` if it is complete.
+    pub next: Option<Cursor>,
+}
+
+async fn rerun<J: Jobs + ?Sized>(
+    jobs: &J,
+    job: JobId,
+    principal: Option<Arc<str>>,
+) -> Result<JobId, JobError> {
+    const GONE: &str = "the input of the job is no longer held";
+    let input = jobs.input(job).await.ok_or_else(|| JobError::bad_input(GONE))?;
+    let mut order = Order::new((*input).clone());
+    (order.principal, order.rerun_of) = (principal, Some(job));
+    Ok(jobs.enqueue(order).await?.decision.record().id)
 }

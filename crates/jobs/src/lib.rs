@@ -3,7 +3,8 @@
 //! [`Jobs`] is the interface of a frontend. [`LocalJobs`] implements it around any
 //! [`Engine`](procpool_protocol::engine::Engine) and a
 //! [`Registry`](procpool_registry::Registry) in memory. Jobs that end with their request, and have no
-//! key, go to the engine directly and never come here.
+//! key, go to the engine directly and never come here. [`DurableJobs`] is the same over a storage that survives the
+//! process.
 //!
 //! ```
 //! use procpool_jobs::{Jobs, LocalJobs, Order};
@@ -44,10 +45,12 @@
 mod bells;
 mod clock;
 mod compact;
+mod durable;
 mod expiry;
 mod interface;
 mod local;
 mod running;
 
-pub use interface::{Enqueued, Jobs, Order};
+pub use durable::{DurableJobs, DurableOptions, Health, OpenError, PoolOptions, Retry};
+pub use interface::{Enqueued, Jobs, Order, Reruns};
 pub use local::LocalJobs;

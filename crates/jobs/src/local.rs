@@ -20,6 +20,7 @@ use std::fmt;
 use std::future::ready;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 /// Jobs in the memory of this process, which a restart loses. Clones share them.
 #[derive(Clone)]
@@ -67,6 +68,18 @@ impl LocalJobs {
             pools: Mutex::default(),
             submitting: Mutex::default(),
         })))
+    }
+}
+
+impl LocalJobs {
+    /// Returns the record of a job.
+    pub(crate) fn record(&self, job: JobId) -> Option<Arc<Record>> {
+        self.0.lock().job(job)
+    }
+
+    /// Returns the cursor of the newest job.
+    pub(crate) fn first(&self) -> Cursor {
+        self.0.lock().first()
     }
 }
 
@@ -144,7 +157,7 @@ impl Inner {
             tokio::spawn(expiry::run(Arc::downgrade(self), self.alarm.clone()));
         }
         let _submitting = order.key.is_some().then(|| lock(&self.submitting));
-        let Order { job, principal, key, wait, rerun_of, held } = order;
+        let Order { job, principal, key, wait, rerun_of, held, .. } = order;
         let mut offer = Offer::new(JobId::from_bits(rand::random()), self.pool(&job.pool));
         (offer.principal, offer.key, offer.wait, offer.rerun_of) = (principal, key, wait, rerun_of);
         offer.priority = job.priority;
@@ -191,6 +204,8 @@ impl Inner {
     }
 }
 
+const NOT_DURABLE: &str = "only a job of a durable pool may wait for a time";
+
 /// Returns the outcome of a job once it is there.
 async fn outcome(inner: Arc<Inner>, listener: Listener) -> Option<Arc<Finished>> {
     let bell = &listener.bell;
@@ -205,10 +220,11 @@ async fn outcome(inner: Arc<Inner>, listener: Listener) -> Option<Arc<Finished>>
     }
 }
 
-fn no_room(pool: &str, refused: registry::Refused) -> JobError {
+pub(crate) fn no_room(pool: &str, refused: registry::Refused) -> JobError {
     let reason = match refused {
         registry::Refused::KeyStoreFull { keys, .. } => Refusal::key_store_full(keys),
         registry::Refused::Full { records, .. } => Refusal::registry_full(records),
+        registry::Refused::NoRoomForInput { .. } => Refusal::StoreFull,
         // The id has 128 random bits: this never happens.
         _ => Refusal::registry_full(0),
     };
@@ -222,6 +238,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Jobs for LocalJobs {
     fn enqueue(&self, order: Order) -> BoxFuture<'_, Result<Enqueued, JobError>> {
         Box::pin(async move {
+            if order.not_before.is_some_and(|time| time > SystemTime::now()) || order.note.is_some() {
+                return Err(JobError::bad_input(NOT_DURABLE));
+            }
             let input = self.0.to_hold(&order.job).await;
             self.0.enqueue(order, input)
         })

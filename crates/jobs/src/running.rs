@@ -45,7 +45,7 @@ fn report(inner: &Inner, job: JobId, event: JobEvent) {
 }
 
 /// Adds to a timeout which limits its client asked for: the answer tells who has set the limit.
-fn remember(finished: &mut Finished, asked: JobLimits) {
+pub(crate) fn remember(finished: &mut Finished, asked: JobLimits) {
     let is_timeout =
         finished.result.as_ref().is_err_and(|error| matches!(**error, JobError::TimedOut { .. }));
     if is_timeout && asked != JobLimits::default() {

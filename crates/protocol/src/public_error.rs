@@ -113,9 +113,12 @@ fn public_reason(reason: &Refusal) -> Cow<'static, str> {
         | Refusal::RegistryFull { .. }
         | Refusal::StoreBusy { .. }
         | Refusal::DeadlineUnreachable { .. } => "the service is busy; try again later",
-        Refusal::StoreFull | Refusal::StoreBroken { .. } | Refusal::BreakerOpen { .. } | Refusal::Starting | Refusal::Draining | Refusal::ShuttingDown => {
-            "the service is not available; try again later"
-        }
+        Refusal::StoreFull
+        | Refusal::StoreBroken { .. }
+        | Refusal::BreakerOpen { .. }
+        | Refusal::Starting
+        | Refusal::Draining
+        | Refusal::ShuttingDown => "the service is not available; try again later",
         Refusal::ClientQuarantined { .. } => {
             "the service has failed on this client's inputs too often; try again later"
         }

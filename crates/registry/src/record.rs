@@ -202,6 +202,7 @@ impl Record {
             started: None,
             finished: None,
             deadline: None,
+            due: None,
             progress: None,
             worker: None,
             may_have_run: false,

@@ -131,6 +131,20 @@ impl Usage {
         self.input_bytes += record.input.bytes();
     }
 
+    /// Returns the counts and sums of both.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        Self {
+            records: self.records + other.records,
+            unfinished: self.unfinished + other.unfinished,
+            record_bytes: self.record_bytes + other.record_bytes,
+            keys: self.keys + other.keys,
+            keyed_bytes: self.keyed_bytes + other.keyed_bytes,
+            result_bytes: self.result_bytes + other.result_bytes,
+            input_bytes: self.input_bytes + other.input_bytes,
+        }
+    }
+
     /// Subtracts what a record holds.
     pub fn subtract(&mut self, record: &Record) {
         self.records -= 1;

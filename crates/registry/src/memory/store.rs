@@ -1,6 +1,7 @@
 //! [`MemoryStore`]: a [`Durable`] storage in memory, for tests. It survives what a test calls a crash, and fails when a
 //! test says so.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use procpool_protocol::JobId;
@@ -23,6 +24,7 @@ pub struct MemoryStore(Arc<Mutex<Contents>>);
 struct Contents {
     memory: Memory,
     queue: Queue,
+    notes: BTreeMap<String, Vec<u8>>,
     /// How to undo the changes since the last commit, the latest last.
     journal: Vec<Before>,
     /// The present group has a new record.
@@ -40,6 +42,7 @@ enum Before {
     Input(JobId, Option<Arc<Submission>>),
     Result(JobId, Option<Arc<Finished>>),
     Newest(u64),
+    Note(String, Option<Vec<u8>>),
 }
 
 impl MemoryStore {
@@ -50,8 +53,8 @@ impl MemoryStore {
         let mut old = self.lock();
         old.undo();
         old.broken = Some("the process was killed".into());
-        let (memory, queue) = (old.memory.clone(), old.queue.clone());
-        Self(Arc::new(Mutex::new(Contents { memory, queue, ..Contents::default() })))
+        let (memory, queue, notes) = (old.memory.clone(), old.queue.clone(), old.notes.clone());
+        Self(Arc::new(Mutex::new(Contents { memory, queue, notes, ..Contents::default() })))
     }
 
     /// Sets whether there is no space. Then groups with new records fail.
@@ -99,6 +102,13 @@ impl Contents {
         }
     }
 
+    fn set_note(&mut self, name: String, note: Option<Vec<u8>>) {
+        match note {
+            Some(note) => drop(self.notes.insert(name, note)),
+            None => drop(self.notes.remove(&name)),
+        }
+    }
+
     fn undo(&mut self) {
         self.has_new = false;
         while let Some(before) = self.journal.pop() {
@@ -109,6 +119,7 @@ impl Contents {
                 Before::Result(job, Some(result)) => self.memory.put_result(job, result),
                 Before::Result(job, None) => drop(self.memory.take_result(job)),
                 Before::Newest(newest) => self.memory.newest = newest,
+                Before::Note(name, note) => self.set_note(name, note),
             }
         }
     }
@@ -156,6 +167,17 @@ impl Durable for MemoryStore {
 
     fn busy_pools(&self) -> Vec<Arc<str>> {
         self.lock().queue.busy()
+    }
+
+    fn note(&self, name: &str) -> Option<Vec<u8>> {
+        self.lock().notes.get(name).cloned()
+    }
+
+    fn put_note(&mut self, name: &str, note: Option<Vec<u8>>) {
+        let mut contents = self.lock();
+        let before = Before::Note(name.to_owned(), contents.notes.get(name).cloned());
+        contents.journal.push(before);
+        contents.set_note(name.to_owned(), note);
     }
 }
 

@@ -64,6 +64,11 @@ impl<S: Durable> Registry<S> {
         committed
     }
 
+    /// Writes a note beside the records, or removes it. It becomes durable with the next [`commit`](Self::commit).
+    pub fn put_note(&mut self, name: &str, note: Option<Vec<u8>>) {
+        self.storage.put_note(name, note);
+    }
+
     /// Undoes everything since the last commit, with its effects.
     pub fn undo(&mut self) {
         self.storage.undo();

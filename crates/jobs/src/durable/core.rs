@@ -1,0 +1,192 @@
+//! [`Core`]: the registry and the dispatcher, owned by the store's thread. It applies operations; `group` makes them
+//! durable.
+
+use super::ids;
+use super::lanes::Lanes;
+use super::op::{Accept, Accepted, Answer, Op, Tell};
+use super::outcome::{self, Next};
+use super::queue::OpQueue;
+use super::shared::Shared;
+use crate::local::no_room;
+use procpool_protocol::JobError;
+use procpool_protocol::JobId;
+use procpool_protocol::outcome::{Finished, Refusal, Timing};
+use procpool_registry::{Decision, Durable, Event, Handled, Record, Registry, State, Time};
+use std::sync::Arc;
+
+/// What the store's thread owns.
+pub(super) struct Core<D> {
+    pub(super) registry: Registry<D>,
+    pub(super) lanes: Lanes,
+    pub(super) shared: Arc<Shared>,
+    pub(super) queue: Arc<OpQueue>,
+    /// The present group changes records. Otherwise it needs no commit.
+    pub(super) is_dirty: bool,
+    /// Until then no new job is tried, because there was no space.
+    pub(super) full_until: Option<Time>,
+    pub(super) broken: Option<String>,
+    pub(super) is_draining: bool,
+    /// Those who wait until no pool has a job.
+    pub(super) drained: Vec<Tell<()>>,
+}
+
+impl<D: Durable> Core<D> {
+    pub(super) fn new(registry: Registry<D>, shared: Arc<Shared>, queue: Arc<OpQueue>) -> Self {
+        Self {
+            lanes: Lanes::new(&shared.options()),
+            registry,
+            shared,
+            queue,
+            is_dirty: false,
+            full_until: None,
+            broken: None,
+            is_draining: false,
+            drained: Vec::new(),
+        }
+    }
+
+    /// Applies an operation. Nobody is told before the commit.
+    pub(super) fn apply(&mut self, now: Time, op: &Op) -> Answer {
+        match op {
+            Op::Accept(accept) => Answer::Accepted(self.accept(now, accept)),
+            Op::Report(job, event) => {
+                self.report(now, *job, event.clone());
+                Answer::None
+            }
+            Op::End(job, finished) => {
+                self.end(now, *job, finished);
+                Answer::None
+            }
+            Op::NotTaken(job, error) => {
+                self.not_taken(now, *job, error);
+                Answer::None
+            }
+            Op::Cancel(job, _) => {
+                self.is_dirty = true;
+                Answer::Cancelled(self.registry.cancel(now, *job))
+            }
+            Op::CancelMatching(order) => {
+                self.is_dirty = true;
+                let (filter, from) = (&order.filter, order.from);
+                Answer::Selected(self.registry.cancel_matching(now, filter, from, order.limit, order.trial))
+            }
+            Op::Note(name, note, _) => {
+                self.put_note(name, note.clone());
+                Answer::None
+            }
+            Op::Pools(options) => {
+                self.lanes.set_pools(options);
+                Answer::None
+            }
+            Op::Drain(_) => {
+                self.is_draining = true;
+                Answer::None
+            }
+            Op::Read(_) | Op::Close(_) => Answer::None,
+        }
+    }
+
+    fn accept(&mut self, now: Time, accept: &Accept) -> Accepted {
+        let mut offer = accept.offer.clone();
+        let pool = offer.pool.clone();
+        offer.id = ids::ordered(now, rand::random());
+        offer.not_before = accept.delay.map(|delay| now + delay);
+        offer.deadline = accept.timeout.map(|timeout| offer.not_before.unwrap_or(now) + timeout);
+        let decision = self.registry.offer(now, offer).map_err(|refused| no_room(&pool, refused))?;
+        self.is_dirty = true;
+        if let Decision::Run(record) = &decision {
+            if record.due.is_none() {
+                self.lanes.waits(record);
+            }
+            if let Some((name, note)) = &accept.note {
+                self.put_note(name, note.clone());
+            }
+        }
+        // Heard from before the commit on, so that no end is missed.
+        let is_ended = decision.record().state.is_finished();
+        let listener = (!is_ended).then(|| self.shared.bells.listen(decision.record().id));
+        Ok((decision, listener))
+    }
+
+    fn put_note(&mut self, name: &str, note: Option<Vec<u8>>) {
+        self.registry.put_note(name, note);
+        self.is_dirty = true;
+    }
+
+    fn report(&mut self, now: Time, job: JobId, event: Event) {
+        // A job that may not be repeated stays claimed until its run ends: its pool may begin it again at any moment.
+        let is_claimed = |record: &Record| !self.may_repeat(record);
+        if matches!(event, Event::Returned)
+            && self.registry.job(job).is_some_and(|record| is_claimed(&record))
+        {
+            return;
+        }
+        let changes = !matches!(event, Event::Chunk(_));
+        let handled = self.registry.handle(now, job, event);
+        self.is_dirty |= changes && handled == Handled::Done;
+    }
+
+    fn may_repeat(&self, record: &Record) -> bool {
+        self.lanes.options(&record.pool).is_some_and(|options| options.idempotent)
+    }
+
+    /// Takes the end of a run: the outcome, unless another attempt follows.
+    fn end(&mut self, now: Time, job: JobId, finished: &Arc<Finished>) {
+        self.lanes.leave(job);
+        let Some(record) = self.registry.job(job) else { return };
+        let options = self.lanes.options(&record.pool).cloned().unwrap_or_default();
+        match outcome::next(&record, finished, &options, now, rand::random()) {
+            Next::Finish => self.finish(now, job, finished.clone()),
+            Next::Again(due) => self.wait(now, &record, Event::again((due > now).then_some(due))),
+            Next::Back => self.back(now, &record),
+        }
+    }
+
+    fn finish(&mut self, now: Time, job: JobId, finished: Arc<Finished>) {
+        self.is_dirty |= self.registry.handle(now, job, Event::Finished(finished)) == Handled::Done;
+    }
+
+    /// Lets a job wait as if its pool had never had it.
+    fn back(&mut self, now: Time, record: &Record) {
+        match record.state {
+            State::Running if record.worker.is_none() => self.wait(now, record, Event::Unclaimed),
+            State::Running => self.wait(now, record, Event::again(None)),
+            State::Finished(_) => {}
+            _ => self.lanes.waits(record),
+        }
+    }
+
+    fn wait(&mut self, now: Time, record: &Record, event: Event) {
+        if self.registry.handle(now, record.id, event) == Handled::Done {
+            self.is_dirty = true;
+            self.lanes.waits(record);
+        }
+    }
+
+    /// Takes a job back that its pool has refused.
+    fn not_taken(&mut self, now: Time, job: JobId, error: &JobError) {
+        let reason = if let JobError::Refused(refused) = error { Some(&refused.reason) } else { None };
+        let retry = match reason {
+            Some(Refusal::DeadlineUnreachable { retry, .. } | Refusal::ClientQuarantined { retry, .. }) => {
+                Some(*retry)
+            }
+            _ => None,
+        };
+        let is_of_job = matches!(reason, Some(Refusal::InputTooLarge { .. } | Refusal::InputEncoding(_)));
+        self.lanes.refused(job, now, retry.is_none() && !is_of_job);
+        let Some(record) = self.registry.job(job) else { return };
+        if is_of_job {
+            return self.finish(now, job, Arc::new(unfit(&record, error)));
+        }
+        self.back(now, &record);
+        if let Some(retry) = retry {
+            // Only this job: others may run meanwhile.
+            self.wait(now, &record, Event::again(Some(now + retry)));
+        }
+    }
+}
+
+/// Returns the end of a job that its pool will never take.
+fn unfit(record: &Record, error: &JobError) -> Finished {
+    Finished::new(record.id, Timing::default(), Err(Box::new(JobError::bad_input(error.to_string()))))
+}

@@ -1,0 +1,237 @@
+//! A group of operations: applied, committed once, and only then told and performed.
+
+use super::core::Core;
+use super::op::{Answer, Op};
+use super::runner::Run;
+use procpool_protocol::JobError;
+use procpool_protocol::JobId;
+use procpool_protocol::engine::Submission;
+use procpool_protocol::outcome::{Finished, Refusal, Refused, Timing};
+use procpool_registry::{CommitError, Durable, Effect, Event, Record, ResultState, Time};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Time for which no new job is tried after one that found no space.
+const FULL_PAUSE: Duration = Duration::from_millis(500);
+
+/// Time until ends that found no space are tried again.
+const RETRY_PAUSE: Duration = Duration::from_millis(200);
+
+/// Maximum number of jobs that become ready in one group.
+const PROMOTED: usize = 512;
+
+/// The parts of a group that are tried, from all to those without which accepted jobs cannot end.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
+enum Part {
+    All,
+    /// No new jobs, and none handed out.
+    Accepted,
+    /// No reports, either.
+    Ends,
+}
+
+/// A job on its way to its pool.
+struct HandOut {
+    job: JobId,
+    base: u32,
+    submission: Submission,
+    asked: procpool_protocol::engine::JobLimits,
+}
+
+impl<D: Durable> Core<D> {
+    /// Makes a group durable, and tells what came of it.
+    pub(super) fn group(&mut self, mut ops: Vec<Op>) {
+        if let Some(cause) = self.broken.clone() {
+            return ops.into_iter().for_each(|op| op.refuse(|pool| broken(pool, &cause)));
+        }
+        let now = self.shared.clock.now();
+        if self.full_until.is_some_and(|until| now < until) {
+            ops = refuse_new(ops);
+        }
+        for part in [Part::All, Part::Accepted, Part::Ends] {
+            ops = match part {
+                Part::All => ops,
+                Part::Accepted => refuse_new(ops),
+                Part::Ends => ops.into_iter().filter(|op| !op.is_report()).collect(),
+            };
+            self.is_dirty = false;
+            let answers: Vec<_> = ops.iter().map(|op| self.apply(now, op)).collect();
+            self.pass(now);
+            let chosen = if part == Part::All { self.choose(now) } else { Vec::new() };
+            match self.commit() {
+                Ok(()) => {
+                    if part == Part::All && ops.iter().any(Op::needs_space) {
+                        self.full_until = None;
+                        self.shared.monitor.set_full(false);
+                    }
+                    return self.perform(now, ops, answers, &chosen);
+                }
+                Err(CommitError::Full) => {
+                    self.lanes.put_back(&chosen);
+                    self.full_until = Some(now + FULL_PAUSE);
+                    self.shared.monitor.set_full(true);
+                }
+                Err(error) => return self.fail(&error, ops),
+            }
+        }
+        // Even the reserve is used up. Nothing is told, and nothing is lost: it is tried until there is space.
+        std::thread::sleep(RETRY_PAUSE);
+        self.queue.put_back(ops);
+    }
+
+    /// Lets time pass: what is overdue expires, and what is due becomes ready.
+    fn pass(&mut self, now: Time) {
+        if self.registry.poll_timeout().is_some_and(|time| time <= now) {
+            self.registry.tick(now);
+            self.is_dirty = true;
+        }
+        if self.registry.storage().next_due().is_some_and(|due| due <= now) {
+            for record in self.registry.promote(now, PROMOTED) {
+                self.lanes.waits(&record);
+            }
+            self.is_dirty = true;
+        }
+    }
+
+    /// Chooses the jobs that pools get after the commit. Those that may not be repeated are claimed with it.
+    fn choose(&mut self, now: Time) -> Vec<Arc<Record>> {
+        if self.is_draining {
+            return Vec::new();
+        }
+        let chosen = self.lanes.choose(self.registry.storage(), now);
+        for record in &chosen {
+            let is_idempotent = self.lanes.options(&record.pool).is_some_and(|options| options.idempotent);
+            if !is_idempotent {
+                self.registry.handle(now, record.id, Event::claimed(record.attempt + 1));
+                self.is_dirty = true;
+            }
+        }
+        chosen
+    }
+
+    fn commit(&mut self) -> Result<(), CommitError> {
+        if self.is_dirty { self.registry.commit() } else { Ok(()) }
+    }
+
+    /// Ends the store: what is on disk is unknown until the next start.
+    fn fail(&mut self, error: &CommitError, ops: Vec<Op>) {
+        let cause = match error {
+            CommitError::Broken(cause) => cause.clone(),
+            other => other.to_string(),
+        };
+        self.broken = Some(cause.clone());
+        self.shared.monitor.set_broken(&cause);
+        self.shared.bells.close_all();
+        ops.into_iter().for_each(|op| op.refuse(|pool| broken(pool, &cause)));
+    }
+
+    /// Tells and does what has become durable.
+    fn perform(&mut self, now: Time, ops: Vec<Op>, answers: Vec<Answer>, chosen: &[Arc<Record>]) {
+        let ends: Vec<_> = ops
+            .iter()
+            .filter_map(|op| if let Op::End(job, end) = op { Some((*job, end.clone())) } else { None })
+            .collect();
+        self.perform_effects(now, &ends);
+        for (op, answer) in ops.into_iter().zip(answers) {
+            self.tell(now, op, answer);
+        }
+        for record in chosen {
+            self.hand_out(now, record);
+        }
+        *self.shared.usage() = (self.registry.usage(), self.registry.event_bytes());
+        if self.is_draining && self.lanes.is_idle() {
+            self.drained.drain(..).for_each(|tell| tell.send(()).unwrap_or_default());
+        }
+    }
+
+    fn perform_effects(&mut self, now: Time, ends: &[(JobId, Arc<Finished>)]) {
+        while let Some(effect) = self.registry.poll_effect() {
+            match effect {
+                Effect::Changed(job) => {
+                    if self.shared.bells.is_heard(job) {
+                        self.leave_outcome(now, job, ends);
+                        self.shared.bells.ring(job);
+                    }
+                }
+                Effect::Gone(job, _) => {
+                    self.shared.bells.close(job);
+                    self.shared.bells.ring(job);
+                }
+                Effect::Cancel(job) if self.lanes.handed(job).is_some() => {
+                    self.shared.engine.cancel(job);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Leaves the outcome of a finished job to those who wait for it. The registry need not hold it.
+    fn leave_outcome(&self, now: Time, job: JobId, ends: &[(JobId, Arc<Finished>)]) {
+        let Some(record) = self.registry.job(job).filter(|record| record.state.is_finished()) else { return };
+        match self.registry.result(now, job) {
+            ResultState::Finished(_, finished) => self.shared.bells.leave(job, &finished),
+            _ => {
+                let end =
+                    ends.iter().find(|(ended, end)| *ended == job && kind_of(end) == record.state.outcome());
+                match end {
+                    Some((_, finished)) => self.shared.bells.leave(job, finished),
+                    None => self.shared.bells.close(job),
+                }
+            }
+        }
+    }
+
+    fn tell(&mut self, now: Time, op: Op, answer: Answer) {
+        match (op, answer) {
+            (Op::Accept(accept), Answer::Accepted(accepted)) => drop(accept.tell.send(accepted)),
+            (Op::Cancel(_, tell), Answer::Cancelled(cancelled)) => drop(tell.send(cancelled)),
+            (Op::CancelMatching(order), Answer::Selected(selected)) => drop(order.tell.send(selected)),
+            (Op::Note(.., tell), _) => drop(tell.send(Ok(()))),
+            (Op::Read(read), _) => read(&self.registry, now),
+            (Op::Drain(tell), _) => self.drained.push(tell),
+            _ => {}
+        }
+    }
+
+    fn hand_out(&mut self, now: Time, record: &Arc<Record>) {
+        let job = record.id;
+        let Some(hand_out) = self.prepare(now, record) else {
+            let error = JobError::bad_input("the stored input of the job is gone");
+            let finished = Finished::new(job, Timing::default(), Err(Box::new(error)));
+            self.queue.push(Op::End(job, Arc::new(finished)));
+            return;
+        };
+        let HandOut { job, base, submission, asked } = hand_out;
+        match self.shared.engine.submit_watched(job, submission) {
+            Ok(watched) => {
+                let run = Run { job, base, asked, watched, queue: self.queue.clone() };
+                drop(self.shared.runtime.spawn(run.report()));
+            }
+            Err(error) => drop(self.queue.push(Op::NotTaken(job, Arc::new(error)))),
+        }
+    }
+
+    fn prepare(&self, now: Time, record: &Record) -> Option<HandOut> {
+        let input = self.registry.input(now, record.id)?;
+        let mut submission = (*input).clone();
+        let asked = submission.limits;
+        submission.limits.timeout = record.deadline.map(|deadline| deadline.since(now));
+        let base = self.lanes.handed(record.id)?.base;
+        Some(HandOut { job: record.id, base, submission, asked })
+    }
+}
+
+fn kind_of(finished: &Finished) -> Option<procpool_protocol::OutcomeKind> {
+    Some(finished.result.as_ref().map_or_else(|error| error.kind(), |_| procpool_protocol::OutcomeKind::Ok))
+}
+
+/// Refuses what needs space, and returns the rest.
+fn refuse_new(ops: Vec<Op>) -> Vec<Op> {
+    let (new, rest): (Vec<_>, Vec<_>) = ops.into_iter().partition(Op::needs_space);
+    new.into_iter().for_each(|op| op.refuse(|pool| Refused::new(pool, Refusal::StoreFull).into()));
+    rest
+}
+
+fn broken(pool: &str, cause: &str) -> JobError {
+    Refused::new(pool, Refusal::store_broken(cause)).into()
+}
