@@ -2,7 +2,7 @@
 //! test says so.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use procpool_protocol::JobId;
 use procpool_protocol::engine::{Priority, Submission};
@@ -33,6 +33,38 @@ struct Contents {
     broken: Option<String>,
     commits: u64,
     longest_page: usize,
+    gate: Arc<Gate>,
+}
+
+/// Stops commits while anybody holds it.
+#[derive(Debug, Default)]
+struct Gate {
+    holders: Mutex<usize>,
+    opened: Condvar,
+}
+
+/// Holds the gate until it is dropped.
+struct Stall(Arc<Gate>);
+
+impl Stall {
+    fn of(gate: &Arc<Gate>) -> Self {
+        *gate.holders.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        Self(gate.clone())
+    }
+}
+
+impl Drop for Stall {
+    fn drop(&mut self) {
+        *self.0.holders.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        self.0.opened.notify_all();
+    }
+}
+
+impl Gate {
+    fn pass(&self) {
+        let holders = self.holders.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.opened.wait_while(holders, |holders| *holders > 0));
+    }
 }
 
 /// A value before its change.
@@ -60,6 +92,12 @@ impl MemoryStore {
     /// Sets whether there is no space. Then groups with new records fail.
     pub fn set_full(&self, is_full: bool) {
         self.lock().is_full = is_full;
+    }
+
+    /// Lets every commit wait until what is returned is dropped.
+    #[must_use]
+    pub fn stall(&self) -> impl Send + use<> {
+        Stall::of(&self.lock().gate)
     }
 
     /// Lets every commit from now on fail.
@@ -127,6 +165,8 @@ impl Contents {
 
 impl Durable for MemoryStore {
     fn commit(&mut self, _: Time) -> Result<(), CommitError> {
+        let gate = self.lock().gate.clone();
+        gate.pass();
         let mut contents = self.lock();
         let failed = match &contents.broken {
             Some(cause) => Some(CommitError::Broken(cause.clone())),
