@@ -147,11 +147,9 @@ impl<D: Durable> Core<D> {
     fn perform_effects(&mut self, now: Time, ends: &[(JobId, Arc<Finished>)]) {
         while let Some(effect) = self.registry.poll_effect() {
             match effect {
-                Effect::Changed(job) => {
-                    if self.shared.bells.is_heard(job) {
-                        self.leave_outcome(now, job, ends);
-                        self.shared.bells.ring(job);
-                    }
+                Effect::Changed(job) if self.shared.bells.is_heard(job) => {
+                    self.leave_outcome(now, job, ends);
+                    self.shared.bells.ring(job);
                 }
                 Effect::Gone(job, _) => {
                     self.shared.bells.close(job);

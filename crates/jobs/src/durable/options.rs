@@ -93,7 +93,7 @@ impl DurableOptions {
     }
 
     pub(super) fn names(&self) -> Vec<String> {
-        self.pools.keys().map(|name| name.to_string()).collect()
+        self.pools.keys().map(ToString::to_string).collect()
     }
 }
 

@@ -14,6 +14,7 @@ mod broken;
 mod bugs;
 mod checks;
 mod coverage;
+mod durable;
 mod ending;
 mod happenings;
 mod model;
