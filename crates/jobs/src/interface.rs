@@ -10,7 +10,7 @@ use procpool_registry::{
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::Duration;
 
 /// A job that a client hands over.
 #[derive(Clone)]
@@ -26,10 +26,10 @@ pub struct Order {
     pub wait: Wait,
     /// The job of which this one is a repetition.
     pub rerun_of: Option<JobId>,
-    /// No worker gets the job before. Only jobs of durable pools may wait for a time.
-    pub not_before: Option<SystemTime>,
+    /// Time after which the job is to run, from now. `None` is at once.
+    pub not_before: Option<Duration>,
     /// A note that a durable store keeps beside the jobs: its name, and its content or `None` to remove it. It is written
-    /// in the same step as the job, if this order runs a new one.
+    /// in the same step as the job, if this order runs a new one. Other stores ignore it.
     pub note: Option<(String, Option<Vec<u8>>)>,
     /// Dropped when the job has ended or is durable, or when this order runs none.
     pub held: Option<Arc<dyn Any + Send + Sync>>,
@@ -40,18 +40,24 @@ impl fmt::Debug for Order {
         let Self { job, principal, key, wait, rerun_of, not_before, note: _, held: _ } = self;
         let mut out = out.debug_struct("Order");
         out.field("job", job).field("principal", principal).field("key", key);
-        out.field("wait", wait)
-            .field("rerun_of", rerun_of)
-            .field("not_before", not_before)
-            .finish_non_exhaustive()
+        out.field("wait", wait).field("rerun_of", rerun_of);
+        out.field("not_before", not_before).finish_non_exhaustive()
     }
 }
 
 impl Order {
     /// Returns an order without key and principal, whose client does not wait.
     pub fn new(job: Submission) -> Self {
-        let (wait, not_before) = (Wait::None, None);
-        Self { job, principal: None, key: None, wait, rerun_of: None, not_before, note: None, held: None }
+        Self {
+            job,
+            principal: None,
+            key: None,
+            wait: Wait::None,
+            rerun_of: None,
+            not_before: None,
+            note: None,
+            held: None,
+        }
     }
 }
 
@@ -91,12 +97,6 @@ pub trait Jobs: Send + Sync + 'static {
     /// [`JobError::Refused`], by the pool or because the registry has no room.
     fn enqueue(&self, order: Order) -> BoxFuture<'_, Result<Enqueued, JobError>>;
 
-    /// Returns whether accepted jobs of this pool survive the process. The default says no.
-    fn is_durable(&self, pool: &str) -> bool {
-        let _ = pool;
-        false
-    }
-
     /// Returns the record of a job.
     fn job(&self, job: JobId) -> BoxFuture<'_, Option<Arc<Record>>>;
 
@@ -121,6 +121,12 @@ pub trait Jobs: Send + Sync + 'static {
         from: Option<Cursor>,
         limit: usize,
     ) -> BoxFuture<'_, Result<Page, ForeignCursor>>;
+
+    /// Returns whether the jobs of this pool outlive the process. The default says no.
+    fn is_durable(&self, pool: &str) -> bool {
+        let _ = pool;
+        false
+    }
 
     /// Returns what is remembered, and the number of bytes of all events. The default counts nothing.
     fn usage(&self) -> (Usage, u64) {

@@ -47,10 +47,12 @@ mod clock;
 mod compact;
 mod durable;
 mod expiry;
+mod ids;
 mod interface;
 mod local;
 mod running;
 
 pub use durable::{DurableJobs, DurableOptions, Health, OpenError, PoolOptions, Retry};
+pub use ids::is_durable;
 pub use interface::{Enqueued, Jobs, Order, Reruns};
 pub use local::LocalJobs;

@@ -5,6 +5,7 @@ use crate::bells::{Bells, Listener};
 use crate::clock::Clock;
 use crate::compact::compact;
 use crate::expiry::{self, Alarm};
+use crate::ids;
 use crate::interface::{Enqueued, Jobs, Order};
 use crate::running;
 use procpool_protocol::engine::{BoxFuture, Engine, Submission};
@@ -20,7 +21,6 @@ use std::fmt;
 use std::future::ready;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
 
 /// Jobs in the memory of this process, which a restart loses. Clones share them.
 #[derive(Clone)]
@@ -68,18 +68,6 @@ impl LocalJobs {
             pools: Mutex::default(),
             submitting: Mutex::default(),
         })))
-    }
-}
-
-impl LocalJobs {
-    /// Returns the record of a job.
-    pub(crate) fn record(&self, job: JobId) -> Option<Arc<Record>> {
-        self.0.lock().job(job)
-    }
-
-    /// Returns the cursor of the newest job.
-    pub(crate) fn first(&self) -> Cursor {
-        self.0.lock().first()
     }
 }
 
@@ -157,8 +145,11 @@ impl Inner {
             tokio::spawn(expiry::run(Arc::downgrade(self), self.alarm.clone()));
         }
         let _submitting = order.key.is_some().then(|| lock(&self.submitting));
-        let Order { job, principal, key, wait, rerun_of, held, .. } = order;
-        let mut offer = Offer::new(JobId::from_bits(rand::random()), self.pool(&job.pool));
+        let Order { job, principal, key, wait, rerun_of, not_before, held, note: _ } = order;
+        if not_before.is_some() {
+            return Err(Refused::new(job.pool, Refusal::NotDurable).into());
+        }
+        let mut offer = Offer::new(ids::in_memory(), self.pool(&job.pool));
         (offer.principal, offer.key, offer.wait, offer.rerun_of) = (principal, key, wait, rerun_of);
         offer.priority = job.priority;
         offer.deadline = self.engine.limits_of(&job).timeout.map(|timeout| self.clock.now() + timeout);
@@ -204,8 +195,6 @@ impl Inner {
     }
 }
 
-const NOT_DURABLE: &str = "only a job of a durable pool may wait for a time";
-
 /// Returns the outcome of a job once it is there.
 async fn outcome(inner: Arc<Inner>, listener: Listener) -> Option<Arc<Finished>> {
     let bell = &listener.bell;
@@ -238,9 +227,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Jobs for LocalJobs {
     fn enqueue(&self, order: Order) -> BoxFuture<'_, Result<Enqueued, JobError>> {
         Box::pin(async move {
-            if order.not_before.is_some_and(|time| time > SystemTime::now()) || order.note.is_some() {
-                return Err(JobError::bad_input(NOT_DURABLE));
-            }
             let input = self.0.to_hold(&order.job).await;
             self.0.enqueue(order, input)
         })

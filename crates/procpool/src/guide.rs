@@ -196,6 +196,10 @@ mod tests {
             Refusal::no_slot_in_time(limit),
             Refusal::InputEncoding(String::new()),
             Refusal::Forked,
+            Refusal::NotDurable,
+            Refusal::store_busy(0),
+            Refusal::StoreFull,
+            Refusal::store_broken(""),
         ] {
             let row = format!("`{}`", reason.name());
             let error = JobError::from(Refused::new("fib", reason));

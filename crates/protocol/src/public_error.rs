@@ -123,7 +123,7 @@ fn public_reason(reason: &Refusal) -> Cow<'static, str> {
             "the service has failed on this client's inputs too often; try again later"
         }
         Refusal::InputTooLarge { limit, .. } => return format!("the input exceeds {limit} bytes").into(),
-        Refusal::RuntimeEnded | Refusal::Forked | Refusal::InputEncoding(_) => {
+        Refusal::RuntimeEnded | Refusal::Forked | Refusal::NotDurable | Refusal::InputEncoding(_) => {
             "the service failed; its operators know more"
         }
     })

@@ -158,6 +158,12 @@ pub enum Refusal {
         /// Number of jobs that the server holds.
         records: usize,
     },
+    /// The job was to run later, and the pool's jobs are in memory.
+    #[error(
+        "takes no job that runs later, because its jobs are in memory and a restart would forget it; set durable = true \
+         for the pool, or send the job without `delay` and `run_at`"
+    )]
+    NotDurable,
     /// Too many jobs wait to be written to the state directory.
     #[error(
         "takes no further job now, because {waiting} bytes wait to be written to the state directory; try again later"
@@ -227,6 +233,7 @@ impl Refusal {
             Self::InputTooLarge { .. } => "input_too_large",
             Self::KeyStoreFull { .. } => "key_store_full",
             Self::RegistryFull { .. } => "registry_full",
+            Self::NotDurable => "not_durable",
             Self::StoreBusy { .. } => "store_busy",
             Self::StoreFull => "store_full",
             Self::StoreBroken { .. } => "store_broken",

@@ -56,6 +56,7 @@ impl Refusal {
             Self::ClientQuarantined { .. } => 429,
             Self::NoSlotInTime { .. } => 504,
             Self::InputTooLarge { .. } => 413,
+            Self::NotDurable => 422,
             // Only typed callers encode; inputs from HTTP are encoded already.
             Self::InputEncoding(_) => 500,
         }

@@ -14,7 +14,7 @@ use procpool_protocol::outcome::{Finished, Refusal, Timing};
 use procpool_registry::{Decision, Durable, Event, Handled, Record, Registry, State, Time};
 use std::sync::Arc;
 
-/// What the store's thread owns.
+/// The state of the store's thread.
 pub(super) struct Core<D> {
     pub(super) registry: Registry<D>,
     pub(super) lanes: Lanes,

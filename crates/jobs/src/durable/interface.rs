@@ -1,4 +1,4 @@
-//! [`Jobs`] for [`DurableJobs`]: each operation goes to the store's thread, or to the jobs in memory.
+//! [`Jobs`] for [`DurableJobs`]: each operation goes to the store's thread.
 
 use super::op::{Accept, CancelMatching, Op};
 use super::{DurableJobs, View};
@@ -15,7 +15,6 @@ use procpool_registry::{
 use std::future::ready;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::SystemTime;
 use tokio::sync::oneshot;
 
 impl DurableJobs {
@@ -26,15 +25,13 @@ impl DurableJobs {
         // A timeout of its own counts from the moment at which it may run. The pool's counts for each attempt.
         let has_timeout = order.job.limits.timeout.is_some();
         let timeout = self.0.shared.engine.limits_of(&order.job).timeout.filter(|_| has_timeout);
-        let now = SystemTime::now();
-        let delay =
-            order.not_before.and_then(|time| time.duration_since(now).ok()).filter(|delay| !delay.is_zero());
+        let delay = order.not_before.filter(|delay| !delay.is_zero());
         order.job.input = compact(&order.job.input).await;
         offer.input = Some(Arc::new(order.job));
         let (tell, told) = oneshot::channel();
         let accept = Accept { offer, timeout, delay, note: order.note, tell };
         self.offer(&pool, Op::Accept(Box::new(accept)))?;
-        // What the client holds for its job is free once the job is on disk.
+        // The client's budget is free once the job is on disk.
         let (decision, listener) = told.await.unwrap_or_else(|_| Err(self.closed(&pool)))?;
         drop(order.held);
         Ok(match (listener, &decision) {
@@ -98,9 +95,6 @@ impl Jobs for DurableJobs {
         let Some((pool, own)) = options.named(pool) else {
             return refused(Refusal::unknown_pool(options.names()));
         };
-        if !own.durable {
-            return self.0.local.enqueue(order);
-        }
         let size = order.job.input.bytes.len();
         if size > own.max_payload {
             return refused(Refusal::input_too_large(size, own.max_payload));
@@ -108,23 +102,11 @@ impl Jobs for DurableJobs {
         Box::pin(self.accept(pool.clone(), order))
     }
 
-    fn is_durable(&self, pool: &str) -> bool {
-        self.0.shared.options().pool(pool).is_some_and(|options| options.durable)
-    }
-
     fn job(&self, job: JobId) -> BoxFuture<'_, Option<Arc<Record>>> {
-        Box::pin(async move {
-            match self.0.local.record(job) {
-                Some(record) => Some(record),
-                None => self.read(move |view, _| view.job(job)).await.flatten(),
-            }
-        })
+        Box::pin(async move { self.read(move |view, _| view.job(job)).await.flatten() })
     }
 
     fn changed(&self, job: JobId, seen: u64) -> BoxFuture<'_, Option<Arc<Record>>> {
-        if self.0.local.record(job).is_some() {
-            return self.0.local.changed(job, seen);
-        }
         Box::pin(self.await_change(job, move |view| {
             let record = view.job(job)?;
             Some((record.version != seen).then_some(record))
@@ -132,18 +114,12 @@ impl Jobs for DurableJobs {
     }
 
     fn result(&self, job: JobId) -> BoxFuture<'_, ResultState> {
-        if self.0.local.record(job).is_some() {
-            return self.0.local.result(job);
-        }
         Box::pin(async move {
             self.read(move |view, now| view.result(now, job)).await.unwrap_or(ResultState::Unknown)
         })
     }
 
     fn events(&self, job: JobId, seen: u64) -> BoxFuture<'_, Option<Resumed>> {
-        if self.0.local.record(job).is_some() {
-            return self.0.local.events(job, seen);
-        }
         Box::pin(self.await_change(job, move |view| {
             Some(match view.events(job, seen)? {
                 Resumed::Next(events) if events.is_empty() => None,
@@ -153,13 +129,9 @@ impl Jobs for DurableJobs {
     }
 
     fn input(&self, job: JobId) -> BoxFuture<'_, Option<Arc<Submission>>> {
-        if self.0.local.record(job).is_some() {
-            return self.0.local.input(job);
-        }
         Box::pin(async move { self.read(move |view, now| view.input(now, job)).await.flatten() })
     }
 
-    /// Lists durable jobs before those in memory.
     fn list(
         &self,
         filter: Filter,
@@ -167,39 +139,22 @@ impl Jobs for DurableJobs {
         limit: usize,
     ) -> BoxFuture<'_, Result<Page, ForeignCursor>> {
         Box::pin(async move {
-            let durable = filter.clone();
-            let page =
-                self.read(move |view, _| view.list(&durable, from, limit)).await.ok_or(ForeignCursor)?;
-            let local = &self.0.local;
-            match page {
-                Ok(mut page) => {
-                    if page.next.is_none() && local.usage().0.records > 0 {
-                        if page.jobs.is_empty() {
-                            return local.list(filter, None, limit).await;
-                        }
-                        page.next = Some(local.first());
-                    }
-                    Ok(page)
-                }
-                Err(_) => local.list(filter, from, limit).await,
-            }
+            self.read(move |view, _| view.list(&filter, from, limit)).await.unwrap_or(Err(ForeignCursor))
         })
     }
 
+    fn is_durable(&self, pool: &str) -> bool {
+        self.0.shared.options().named(pool).is_some()
+    }
+
     fn usage(&self) -> (Usage, u64) {
-        let (durable, events) = *self.0.shared.usage();
-        let (local, local_events) = self.0.local.usage();
-        (durable.plus(&local), events + local_events)
+        *self.0.shared.usage()
     }
 
     fn cancel(&self, job: JobId) -> BoxFuture<'_, Cancelled> {
-        if self.0.local.record(job).is_some() {
-            return self.0.local.cancel(job);
-        }
         Box::pin(async move { self.ask(|tell| Op::Cancel(job, tell)).await.unwrap_or(Cancelled::Unknown) })
     }
 
-    /// Cancels durable jobs before those in memory.
     fn cancel_matching(
         &self,
         filter: Filter,
@@ -208,22 +163,9 @@ impl Jobs for DurableJobs {
         trial: Trial,
     ) -> BoxFuture<'_, Result<Selection, ForeignCursor>> {
         Box::pin(async move {
-            let order = filter.clone();
-            let matching = |tell| CancelMatching { filter: order, from, limit, trial, tell };
+            let matching = |tell| CancelMatching { filter, from, limit, trial, tell };
             let selected = self.ask(|tell| Op::CancelMatching(Box::new(matching(tell)))).await;
-            let local = &self.0.local;
-            match selected.ok_or(ForeignCursor)? {
-                Ok(mut selection) => {
-                    if selection.next.is_none() && local.usage().0.unfinished > 0 {
-                        if selection.jobs.is_empty() {
-                            return local.cancel_matching(filter, None, limit, trial).await;
-                        }
-                        selection.next = Some(local.first());
-                    }
-                    Ok(selection)
-                }
-                Err(_) => local.cancel_matching(filter, from, limit, trial).await,
-            }
+            selected.unwrap_or(Err(ForeignCursor))
         })
     }
 }

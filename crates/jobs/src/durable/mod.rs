@@ -27,24 +27,22 @@ use self::queue::{NotTaken, OpQueue};
 use self::shared::Shared;
 use self::view::View;
 use crate::clock::Clock;
-use crate::local::LocalJobs;
 use procpool_protocol::JobError;
 use procpool_protocol::engine::Engine;
 use procpool_protocol::outcome::{Refusal, Refused};
 use procpool_registry::{CommitError, Durable, Query, Registry, Settings, SettingsError, Time};
 use std::fmt;
 use std::sync::Arc;
-use tokio::runtime::{Handle, TryCurrentError};
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-/// Jobs that survive this process in the pools that are durable, and jobs in memory in the others. Clones share them.
+/// Jobs that survive this process, of the pools that are durable. Clones share them.
 #[derive(Clone)]
 pub struct DurableJobs(Arc<Inner>);
 
 struct Inner {
     shared: Arc<Shared>,
     queue: Arc<OpQueue>,
-    local: LocalJobs,
 }
 
 /// The store cannot be opened.
@@ -54,20 +52,24 @@ pub enum OpenError {
     /// The settings do not fit together.
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    /// The outcome of jobs of an earlier process could not be written.
-    #[error("failed to decide about the jobs that ran when the server ended: {0}")]
+    /// The decisions about jobs of an earlier process could not be written.
+    #[error(transparent)]
     Recovery(#[from] CommitError),
     /// The caller is on no tokio runtime.
-    #[error("the store of jobs needs a tokio runtime: {0}")]
-    Runtime(#[from] TryCurrentError),
+    #[error("the store of jobs needs a tokio runtime; open it inside one")]
+    NoRuntime,
     /// The thread cannot be started.
-    #[error("failed to start the store's thread: {0}")]
-    Thread(#[from] std::io::Error),
+    #[error("failed to start the thread of the store of jobs: {reason}")]
+    #[non_exhaustive]
+    Thread {
+        /// The error of the system.
+        reason: String,
+    },
 }
 
 impl DurableJobs {
-    /// Returns the jobs of this storage, and begins to hand out those that wait. `settings` bound what is on disk, and
-    /// `in_memory` what belongs to the other pools.
+    /// Returns the jobs of this storage, and begins to hand out those that wait. `settings` bound the records on disk:
+    /// [`Settings::on_disk`] are the usual ones.
     ///
     /// Before it returns, every job that a worker of an earlier process had is decided: it waits again if it may be
     /// repeated, or has crashed. Blocks for that.
@@ -77,20 +79,19 @@ impl DurableJobs {
     pub fn open(
         engine: Arc<dyn Engine>,
         settings: Settings,
-        in_memory: Settings,
         storage: impl Durable + Send + 'static,
         options: DurableOptions,
     ) -> Result<Self, OpenError> {
-        let runtime = Handle::try_current()?;
-        let local = LocalJobs::new(engine.clone(), in_memory)?;
+        let runtime = Handle::try_current().map_err(|_| OpenError::NoRuntime)?;
         let clock = Clock::not_before(newest(&storage));
         let shared = Arc::new(Shared::new(engine, runtime, clock, options));
         let queue = Arc::<OpQueue>::default();
         let registry = Registry::durable(storage, settings, rand::random())?;
         let mut core = Core::new(registry, shared.clone(), queue.clone());
         core.recover()?;
-        std::thread::Builder::new().name("procpool-store".into()).spawn(move || core.run())?;
-        Ok(Self(Arc::new(Inner { shared, queue, local })))
+        let thread = std::thread::Builder::new().name("procpool-store".into());
+        thread.spawn(move || core.run()).map_err(|error| OpenError::Thread { reason: error.to_string() })?;
+        Ok(Self(Arc::new(Inner { shared, queue })))
     }
 
     /// Takes other pools, after a reload of the configuration. Waiting jobs of a pool that is gone wait until it is back.
@@ -107,7 +108,7 @@ impl DurableJobs {
     }
 
     /// Ends the store's thread, and closes the storage. Runs that have not ended are cancelled, and decided at the next
-    /// start. What is asked of the store from now on is refused.
+    /// start. The store refuses everything from now on.
     pub async fn close(&self) {
         self.ask(Op::Close).await;
     }

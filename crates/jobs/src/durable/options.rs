@@ -15,7 +15,8 @@ pub struct DurableOptions {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct PoolOptions {
-    /// Whether the pool's asynchronous jobs survive this process. Otherwise they are in memory.
+    /// Whether the pool's asynchronous jobs survive this process. Otherwise the store refuses them, as those of an unknown
+    /// pool.
     pub durable: bool,
     /// Whether a job may be repeated after an attempt that may have run.
     pub idempotent: bool,
@@ -83,9 +84,9 @@ impl DurableOptions {
         self.pools.get(name)
     }
 
-    /// Returns the name of a pool, which its records share.
+    /// Returns a durable pool with its name, which its records share.
     pub(super) fn named(&self, name: &str) -> Option<(&Arc<str>, &PoolOptions)> {
-        self.pools.get_key_value(name)
+        self.pools.get_key_value(name).filter(|(_, options)| options.durable)
     }
 
     pub(super) fn durable(&self) -> impl Iterator<Item = (&Arc<str>, &PoolOptions)> {
@@ -93,7 +94,7 @@ impl DurableOptions {
     }
 
     pub(super) fn names(&self) -> Vec<String> {
-        self.pools.keys().map(ToString::to_string).collect()
+        self.durable().map(|(name, _)| name.to_string()).collect()
     }
 }
 

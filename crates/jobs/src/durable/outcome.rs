@@ -1,11 +1,11 @@
-//! What follows from the end of a run: the outcome, another attempt, or a place in the queue as if nothing had been.
+//! The consequence of the end of a run: the outcome, another attempt, or a place in the queue as if nothing had been.
 
 use super::options::PoolOptions;
 use procpool_protocol::outcome::Finished;
 use procpool_protocol::{JobError, Stage};
 use procpool_registry::{Attempts, Record, Time};
 
-/// What follows from the end of a run.
+/// The consequence of the end of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     /// The job has its outcome.
@@ -16,7 +16,7 @@ pub(super) enum Next {
     Back,
 }
 
-/// Returns what follows from the end of a run. `random` is from 0 to 1.
+/// Returns the consequence of the end of a run. `random` is from 0 to 1.
 pub(super) fn next(
     record: &Record,
     finished: &Finished,

@@ -123,7 +123,7 @@ impl OpQueue {
         }
     }
 
-    /// Takes nothing more. What waits is dropped, so that everybody who waits for an answer learns it.
+    /// Takes nothing more. Waiting operations are dropped, so that everybody who waits for an answer learns it.
     pub(super) fn close(&self) {
         let mut waiting = self.lock();
         waiting.is_closed = true;

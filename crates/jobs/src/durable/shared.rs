@@ -9,7 +9,7 @@ use procpool_registry::Usage;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use tokio::runtime::Handle;
 
-/// What the store's thread and its callers share.
+/// The state that the store's thread and its callers share.
 pub(super) struct Shared {
     pub(super) engine: Arc<dyn Engine>,
     pub(super) runtime: Handle,

@@ -126,8 +126,7 @@ impl Desk {
 
     pub(crate) fn with(store: MemoryStore, engine: Arc<Scripted>, pool: PoolOptions) -> Self {
         let options = DurableOptions::new([("fib", pool)]);
-        let (on_disk, in_memory) = (Settings::on_disk(), Settings::default());
-        let jobs = DurableJobs::open(engine.clone(), on_disk, in_memory, store.clone(), options).unwrap();
+        let jobs = DurableJobs::open(engine.clone(), Settings::on_disk(), store.clone(), options).unwrap();
         Self { engine, store, jobs }
     }
 

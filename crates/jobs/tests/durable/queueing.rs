@@ -7,7 +7,7 @@ use procpool_protocol::Stage;
 use procpool_protocol::engine::{JobEvent, Priority};
 use procpool_protocol::outcome::Refusal;
 use procpool_registry::State;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 #[tokio::test]
 async fn a_pool_gets_as_many_jobs_as_its_window_and_the_next_when_one_ends() {
@@ -86,20 +86,20 @@ async fn a_job_that_timed_out_or_was_shut_down_in_the_queue_of_its_pool_waits_on
 async fn a_delayed_job_waits_for_its_time_across_a_restart() {
     let desk = Desk::new(once());
     let mut later = order();
-    later.not_before = Some(SystemTime::now() + Duration::from_secs(3600));
+    later.not_before = Some(Duration::from_secs(3600));
     let later = id(&desk.jobs.enqueue(later).await.unwrap());
     let mut soon_due = order();
-    soon_due.not_before = Some(SystemTime::now() + Duration::from_millis(30));
+    soon_due.not_before = Some(Duration::from_millis(30));
     let soon_due = id(&desk.jobs.enqueue(soon_due).await.unwrap());
     assert!(desk.record(soon_due).await.due.is_some());
     let desk = desk.crash(once());
     assert_eq!(desk.engine.nth(0).await.id, soon_due);
     let record = desk.record(later).await;
     assert!(record.due.is_some() && record.state == State::Queued);
-    let mut past = order();
-    past.not_before = Some(SystemTime::UNIX_EPOCH);
-    let past = id(&desk.jobs.enqueue(past).await.unwrap());
-    assert_eq!(desk.engine.nth(1).await.id, past);
+    let mut at_once = order();
+    at_once.not_before = Some(Duration::ZERO);
+    let at_once = id(&desk.jobs.enqueue(at_once).await.unwrap());
+    assert_eq!(desk.engine.nth(1).await.id, at_once);
 }
 
 #[tokio::test]

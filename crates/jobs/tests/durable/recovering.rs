@@ -1,4 +1,4 @@
-//! What the next process makes of the jobs of one that was killed.
+//! The jobs of a process that was killed, in the next one.
 
 use crate::engine::{Desk, Scripted, id, idempotent, once, soon};
 use procpool_jobs::{Jobs, PoolOptions};

@@ -132,6 +132,17 @@ async fn a_job_without_a_room_in_the_registry_does_not_reach_the_engine() {
     assert_eq!(engine.count(), 1);
 }
 
+#[tokio::test]
+async fn a_job_that_is_to_run_later_is_refused_because_a_restart_would_forget_it() {
+    let engine = Scripted::new();
+    let jobs = jobs(&engine);
+    let mut later = order();
+    later.not_before = Some(Duration::ZERO);
+    let refused = jobs.enqueue(later).await.unwrap_err();
+    assert!(matches!(refused, JobError::Refused(it) if it.reason == Refusal::NotDurable));
+    assert_eq!((engine.count(), jobs.usage().0.records), (0, 0));
+}
+
 /// The pool refuses every job, after a moment in which the other requests come.
 #[test]
 fn no_request_hears_of_a_job_under_its_key_that_the_pool_is_about_to_refuse() {

@@ -114,6 +114,7 @@ fn the_lists_of_names_are_whole() {
         "store_busy",
         "store_full",
         "store_broken",
+        "not_durable",
     ];
     for (error, ..) in table() {
         if let JobError::Refused(refused) = error {
@@ -144,6 +145,7 @@ fn refusals_have_names_of_their_own() {
         (Refusal::ShuttingDown, "shutting_down"),
         (Refusal::RuntimeEnded, "runtime_ended"),
         (Refusal::input_too_large(2, 1), "input_too_large"),
+        (Refusal::NotDurable, "not_durable"),
         (Refusal::InputEncoding("no".into()), "input_encoding"),
     ];
     for (reason, name) in reasons {

@@ -1,4 +1,4 @@
-//! What clients and workers know: the part that no crash may take back.
+//! The knowledge of clients and workers: the part that no crash may take back.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -33,7 +33,7 @@ pub(super) struct Run {
     pub(super) registry: Registry<MemoryStore>,
     pub(super) bug: Option<Bug>,
     pub(super) model: Model,
-    /// What follows from the present group.
+    /// The consequences of the present group.
     pub(super) group: Vec<Told>,
     pub(super) ids: u128,
     processes: u64,
