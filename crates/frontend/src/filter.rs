@@ -75,13 +75,16 @@ mod tests {
         expected.since = Some(Time::ZERO + Duration::from_millis(9500));
         assert_eq!(parsed(&conditions), Ok(expected));
         assert_eq!(parsed(&[]), Ok(Filter::default()));
+        let mut dead = Filter::default();
+        dead.dead = true;
+        assert_eq!(parsed(&[("state", "dead")]), Ok(dead));
     }
 
     #[test]
     fn what_means_nothing_is_named_with_what_there_is() {
         for (condition, words) in [
             (("pool", "fob"), "fib, ping"),
-            (("state", "runing"), "queued, running, finished"),
+            (("state", "runing"), "queued, running, finished, dead"),
             (("outcome", "refused"), "there is no outcome"),
             (("since", "yesterday"), "2026-11-29T21:06:43Z"),
             (("since", "1969-01-01T00:00:00Z"), "RFC 3339"),

@@ -22,6 +22,9 @@ pub(super) struct Core<D> {
     pub(super) queue: Arc<OpQueue>,
     /// The present group changes records. Otherwise it needs no commit.
     pub(super) is_dirty: bool,
+    /// When something expires next, and when a job is due next, as of the last commit. To ask the storage each time would
+    /// cost more than the rest of a small group.
+    pub(super) times: [Option<Time>; 2],
     /// Until then no new job is tried, because there was no space.
     pub(super) full_until: Option<Time>,
     pub(super) broken: Option<String>,
@@ -34,6 +37,7 @@ impl<D: Durable> Core<D> {
     pub(super) fn new(registry: Registry<D>, shared: Arc<Shared>, queue: Arc<OpQueue>) -> Self {
         Self {
             lanes: Lanes::new(&shared.options()),
+            times: [None; 2],
             registry,
             shared,
             queue,
@@ -92,8 +96,9 @@ impl<D: Durable> Core<D> {
         offer.id = ids::ordered(now, rand::random());
         offer.not_before = accept.delay.map(|delay| now + delay);
         offer.deadline = accept.timeout.map(|timeout| offer.not_before.unwrap_or(now) + timeout);
-        let decision = self.registry.offer(now, offer).map_err(|refused| no_room(&pool, refused))?;
+        // Also an offer that is refused may have made room.
         self.is_dirty = true;
+        let decision = self.registry.offer(now, offer).map_err(|refused| no_room(&pool, refused))?;
         if let Decision::Run(record) = &decision {
             if record.due.is_none() {
                 self.lanes.waits(record);

@@ -81,11 +81,12 @@ impl<D: Durable> Core<D> {
 
     /// Lets time pass: what is overdue expires, and what is due becomes ready.
     fn pass(&mut self, now: Time) {
-        if self.registry.poll_timeout().is_some_and(|time| time <= now) {
+        let [expiry, due] = self.times;
+        if expiry.is_some_and(|time| time <= now) {
             self.registry.tick(now);
             self.is_dirty = true;
         }
-        if self.registry.storage().next_due().is_some_and(|due| due <= now) {
+        if due.is_some_and(|due| due <= now) {
             for record in self.registry.promote(now, PROMOTED) {
                 self.lanes.waits(&record);
             }
@@ -110,7 +111,16 @@ impl<D: Durable> Core<D> {
     }
 
     fn commit(&mut self) -> Result<(), CommitError> {
-        if self.is_dirty { self.registry.commit() } else { Ok(()) }
+        if self.is_dirty {
+            self.registry.commit()?;
+            self.look_ahead();
+        }
+        Ok(())
+    }
+
+    /// Notes when something happens next without an operation.
+    pub(super) fn look_ahead(&mut self) {
+        self.times = [self.registry.poll_timeout(), self.registry.storage().next_due()];
     }
 
     /// Ends the store: what is on disk is unknown until the next start.

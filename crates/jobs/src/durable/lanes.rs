@@ -177,10 +177,18 @@ impl Lane {
         if room == 0 || self.ranks.iter().all(|rank| !rank.has_more) {
             return Vec::new();
         }
-        let mut waiting = Priority::ALL.map(|priority| {
+        // Lower priorities are looked at only if it can be their turn.
+        let has_fair_turn = (self.turns + room as u64) / FAIR_TURN > self.turns / FAIR_TURN;
+        let mut waiting: [Candidates; 3] = std::array::from_fn(|_| Vec::new().into_iter());
+        let mut found = 0;
+        for priority in Priority::ALL {
+            if found >= room && !has_fair_turn {
+                break;
+            }
             let rank = &mut self.ranks[priority as usize];
-            rank.candidates(storage, pool, priority, room, handed)
-        });
+            waiting[priority as usize] = rank.candidates(storage, pool, priority, room, handed);
+            found += waiting[priority as usize].len();
+        }
         let mut chosen = Vec::new();
         while chosen.len() < room {
             self.turns += 1;

@@ -33,6 +33,7 @@ impl<D: Durable> Core<D> {
     pub(super) fn run(mut self) {
         let runtime = self.shared.runtime.clone();
         let _context = runtime.enter();
+        self.look_ahead();
         let mut ops = Vec::new();
         let told = loop {
             let closes = ops.iter().position(|op| matches!(op, Op::Close(_)));
@@ -59,9 +60,9 @@ impl<D: Durable> Core<D> {
         if self.broken.is_some() {
             return None;
         }
-        let storage = self.registry.storage();
+        let [expiry, due] = self.times;
         let lanes = self.lanes.next_time().filter(|_| !self.is_draining);
-        let next = [self.registry.poll_timeout(), storage.next_due(), lanes];
+        let next = [expiry, due, lanes];
         next.into_iter().flatten().min().map(|time: Time| self.shared.clock.until(time))
     }
 }
