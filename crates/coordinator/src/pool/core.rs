@@ -178,7 +178,8 @@ impl Core {
         self.patient.close();
         let slots = self.with(|state, _| std::mem::take(&mut state.slots));
         drop(slots);
-        self.end();
+        self.drained_out();
+        self.news.end();
     }
 
     /// Runs `work` under the lock, with the time read inside of it.
@@ -201,11 +202,10 @@ impl Core {
         done
     }
 
-    /// Ends the pool: no job and no worker is left.
-    fn end(&self) {
+    /// Notes that no job and no worker is left. Reports of deaths may still come, so the events go on.
+    fn drained_out(&self) {
         self.drained.send_replace(true);
         self.count_jobs();
-        self.news.end();
     }
 
     /// Tells those that listen how many jobs have ended.
@@ -268,12 +268,15 @@ impl Core {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pool::PoolEvent;
     use crate::pool::simulation::recipe::recipe;
     use crate::pool::state::events::Events;
     use crate::pool::state::open_job::NewJob;
+    use crate::pool::workers::{supervisor::supervise, worker_task::FirstStart};
     use procpool_protocol::Payload;
     use procpool_scheduler::Config;
     use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::task::Poll;
     use tokio::sync::oneshot;
 
     fn job() -> NewJob {
@@ -300,5 +303,25 @@ mod tests {
         assert!(end.is_none(), "its reader does not wait for ever");
         reloaded.await.unwrap_err();
         assert!(*core.drained().borrow(), "and the supervisor ends");
+    }
+
+    #[tokio::test]
+    async fn a_report_that_comes_after_the_last_worker_is_gone_is_heard() {
+        let (spawns, starts) = mpsc::unbounded_channel();
+        let scheduler = Scheduler::new(Config::default(), 1).unwrap();
+        let core = Core::new(recipe(), PoolLimits::default(), scheduler, spawns, None, None);
+        let supervisor = supervise(core.clone(), starts, FirstStart::new().0);
+        let mut events = core.news.listen();
+        core.feed(Event::Stop);
+        assert!(*core.drained().borrow());
+        {
+            let mut next = std::pin::pin!(events.next());
+            let early = std::future::poll_fn(|context| Poll::Ready(next.as_mut().poll(context))).await;
+            assert!(early.is_pending(), "{early:?}");
+            core.news.tell(|| PoolEvent::Paused);
+            assert!(matches!(next.await, Some(PoolEvent::Paused)));
+        }
+        supervisor.await;
+        assert!(events.next().await.is_none(), "the end of the supervisor is that of the events");
     }
 }

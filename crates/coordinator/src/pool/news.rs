@@ -60,6 +60,8 @@ struct Listeners {
     lived: usize,
     /// The last that they heard of jobs.
     jobs: JobTotals,
+    /// The pool has ended, and no further event follows.
+    has_ended: bool,
 }
 
 impl Listeners {
@@ -83,7 +85,12 @@ impl News {
     /// Returns a new listener, which hears events from now on.
     pub(crate) fn listen(&self) -> PoolEvents {
         let queue = Arc::<Queue>::default();
-        lock(&self.listeners).add(&queue);
+        let mut listeners = lock(&self.listeners);
+        if listeners.has_ended {
+            return PoolEvents::none();
+        }
+        listeners.add(&queue);
+        drop(listeners);
         self.has_listeners.store(true, Relaxed);
         PoolEvents(queue)
     }
@@ -138,7 +145,10 @@ impl News {
 
     /// Ends the events: no further one follows.
     pub(crate) fn end(&self) {
-        let queues = lock(&self.listeners).live();
+        let mut listeners = lock(&self.listeners);
+        listeners.has_ended = true;
+        let queues = listeners.live();
+        drop(listeners);
         for queue in queues {
             queue.lock().has_ended = true;
             queue.wake();
@@ -269,6 +279,13 @@ mod tests {
             assert!(matches!(events.next().await, Some(PoolEvent::Jobs(told)) if told == totals(ok)));
         }
         assert!(events.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn one_that_listens_after_the_end_does_not_wait() {
+        let news = News::default();
+        news.end();
+        assert!(news.listen().next().await.is_none());
     }
 
     #[test]

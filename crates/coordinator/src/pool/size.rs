@@ -202,8 +202,6 @@ impl RawPool {
         if !core.is_here() {
             return PoolEvents::none();
         }
-        let events = core.news.listen();
-        // After the listener is in, so that an end in between is not missed.
-        if *core.drained().borrow() { PoolEvents::none() } else { events }
+        core.news.listen()
     }
 }

@@ -106,7 +106,7 @@ impl Core {
             self.give_turn(room);
         }
         if effects.drained {
-            self.end();
+            self.drained_out();
         }
     }
 

@@ -58,7 +58,7 @@ async fn run(
         }
     }
     while members.join_next().await.is_some() {}
-    // After a bug of the pool's own nobody else has said so.
+    // The last report has come.
     core.news.end();
 }
 
