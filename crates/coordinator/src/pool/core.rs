@@ -247,21 +247,27 @@ impl Core {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|poisoned| self.break_off(poisoned.into_inner()))
+        loop {
+            match self.state.lock() {
+                Ok(state) => return state,
+                Err(poisoned) => self.break_off(poisoned.into_inner()),
+            }
+        }
     }
 
     /// Closes a pool that a panic under the lock has left half changed.
     #[cold]
-    fn break_off<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        state.break_off();
+    fn break_off(&self, mut state: MutexGuard<'_, State>) {
+        let broken_off = state.break_off();
         self.state.clear_poison();
+        drop(state);
+        broken_off.end();
         self.drained.send_replace(true);
         // Last: what logs are written to is not ours, and may fail in ways of its own.
         tracing::error!(
             pool = self.name,
             "the pool met a bug of its own and is shut down; its jobs end as such"
         );
-        state
     }
 }
 
@@ -323,5 +329,24 @@ mod tests {
         }
         supervisor.await;
         assert!(events.next().await.is_none(), "the end of the supervisor is that of the events");
+    }
+
+    #[tokio::test]
+    async fn a_pool_with_a_bug_kills_and_wakes_nobody_under_its_lock() {
+        let config = Config { min_workers: 2, max_workers: 2, ..Config::default() };
+        let (spawns, _starts) = mpsc::unbounded_channel();
+        let scheduler = Scheduler::new(config, 1).unwrap();
+        let core = Core::new(recipe(), PoolLimits::default(), scheduler, spawns, None, None);
+        core.feed(Event::Start);
+        let mut open = core.submit(job()).unwrap();
+        let (switches, broken_off) = core.with(|state, _| {
+            let switches: Vec<_> = state.slots.values().map(|slot| slot.kill_switch.clone()).collect();
+            (switches, state.break_off())
+        });
+        assert!(switches.len() >= 2 && !switches.iter().any(|switch| switch.was_used()));
+        assert!(open.outcome.try_recv().is_err_and(|it| it == oneshot::error::TryRecvError::Empty));
+        broken_off.end();
+        assert!(switches.iter().all(|switch| switch.was_used()));
+        open.outcome.await.unwrap_err();
     }
 }

@@ -141,8 +141,8 @@ impl Generations {
     }
 
     /// Ends every reload: none can complete any longer.
-    pub(crate) fn forget_callers(&mut self) {
-        self.callers.clear();
+    pub(crate) fn forget_callers(&mut self) -> impl Sized + use<> {
+        std::mem::take(&mut self.callers)
     }
 
     /// Reports the end of a reload to its caller.

@@ -6,6 +6,7 @@
 mod actions;
 pub(super) mod answers;
 mod batches;
+pub(crate) mod broken_off;
 pub(super) mod context;
 pub(super) mod effects;
 pub(super) mod events;
@@ -196,22 +197,6 @@ impl State {
     pub(crate) fn reload(&mut self, now: Time, pinned: Pinned, caller: Reloading, effects: &mut Effects) {
         if let Some(generation) = self.makes.add(pinned, self.scheduler.generation(), caller) {
             self.handle(now, Event::Reload { generation }, effects);
-        }
-    }
-
-    /// Closes a pool whose state a panic has left half changed, so that none of it can be relied on. Every
-    /// job ends as shut down, since its caller hears nothing else. Every worker is killed, and no job is
-    /// accepted.
-    pub(crate) fn break_off(&mut self) {
-        self.scheduler.break_off();
-        for (_, entry) in self.entries.drain() {
-            if let Some(events) = &entry.job.events {
-                events.end();
-            }
-        }
-        self.makes.forget_callers();
-        for slot in std::mem::take(&mut self.slots).into_values() {
-            slot.kill_switch.kill();
         }
     }
 
