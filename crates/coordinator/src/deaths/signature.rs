@@ -10,6 +10,23 @@ use procpool_protocol::{Exit, ExitReport};
 /// Number of calls that must be the same.
 const CALLS: usize = 3;
 
+/// Number of calls among which those of the program are looked for.
+const NEAR: usize = 16;
+
+/// The beginnings of the names of a language's own functions, which a call of any program may be in.
+const RUNTIME: &[&str] = &[
+    "core::",
+    "std::",
+    "alloc::",
+    "dyn core::",
+    "dyn std::",
+    "dyn alloc::",
+    "__rust",
+    "rust_",
+    "_Unwind_",
+    "_start",
+];
+
 /// Maximum length of a name and of last words, in bytes.
 const LONGEST: usize = 200;
 
@@ -80,7 +97,18 @@ fn calls(cause: &str, report: &ExitReport) -> Vec<String> {
     // A job that is interrupted is somewhere in its loop, and the calls around that place are the same.
     let is_interrupted = matches!(cause, "timed_out" | "cancelled" | "stopped" | "ordered");
     let number = if is_interrupted { 1 } else { CALLS };
-    frames.iter().take(number).map(name).collect()
+    let near = &frames[..frames.len().min(NEAR)];
+    let own: Vec<_> = near.iter().filter(|frame| is_of_program(frame)).collect();
+    let telling = if own.is_empty() { near.iter().collect() } else { own };
+    telling.into_iter().take(number).map(name).collect()
+}
+
+/// Returns whether a call has a name, and not that of a function of its language.
+fn is_of_program(frame: &StackFrame) -> bool {
+    frame.function.as_deref().is_some_and(|name| {
+        let name = name.trim_start_matches(['<', '&', '*']);
+        !RUNTIME.iter().any(|start| name.starts_with(start))
+    })
 }
 
 /// Returns the name of a call, which is the same in every process of the executable.
@@ -195,6 +223,18 @@ mod tests {
             (one.text.as_str(), &one),
             ("timed out in spin", &with_calls("timed_out", &["spin", "main"]))
         );
+    }
+
+    #[test]
+    fn calls_of_the_language_and_those_without_names_are_passed_over_for_those_of_the_program() {
+        let of_language =
+            ["core::hint::black_box", "<alloc::vec::Vec<T> as core::ops::drop::Drop>::drop", ""];
+        let one = with_calls("timed_out", &[&of_language[..], &["spin", "main"]].concat());
+        assert_eq!((one.text.as_str(), &one), ("timed out in spin", &with_calls("timed_out", &["spin"])));
+        let one =
+            with_calls("crashed", &["", "core::ptr::write", "<fib::Row as core::fmt::Display>::fmt", "job"]);
+        assert_eq!(one.text, "SIGSEGV in <fib::Row as core::fmt::Display>::fmt");
+        assert_eq!(with_calls("crashed", &["", "core::ptr::write"]).text, "SIGSEGV in fib+0x10");
     }
 
     #[test]
