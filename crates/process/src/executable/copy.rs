@@ -18,6 +18,9 @@ pub(crate) enum NoCopy {
     /// Another process writes to the file.
     #[error("it changed while it was read")]
     Changed,
+    /// The file is longer than what is copied.
+    #[error("its {size} bytes are more than the {MOST} that are copied into memory")]
+    TooLarge { size: u64 },
     /// This process may not write files of that size, and would receive a signal for trying.
     #[error(
         "its {size} bytes are more than this process may write to a file ({limit}: `ulimit -f`, LimitFSIZE=)"
@@ -33,6 +36,10 @@ impl From<Errno> for NoCopy {
         Self::System(error)
     }
 }
+
+/// Maximum length of a file that is copied, in bytes: half a second of reading. The holes of a sparse file would become
+/// memory. A longer file is held open instead, and its overwriting noticed.
+const MOST: u64 = 1 << 30;
 
 /// Maximum length of the name of a file in memory, in bytes.
 const MAX_NAME: usize = 249;
@@ -75,6 +82,9 @@ fn copying(identity: Identity) -> Arc<Copying> {
 
 fn copy(file: &File, identity: Identity, path: &Path) -> Result<File, NoCopy> {
     let size = identity.size();
+    if size > MOST {
+        return Err(NoCopy::TooLarge { size });
+    }
     // If a filter hides the limit, assume that there is none.
     let limit = rlimit::own(Resource::Fsize).ok().and_then(|own| own.current);
     if let Some(limit) = limit.filter(|&limit| limit < size) {
@@ -162,6 +172,17 @@ mod tests {
         drop((first, second));
         assert!(weak.upgrade().is_none());
         std::fs::remove_file(place).unwrap();
+    }
+
+    #[test]
+    fn a_sparse_file_of_any_length_takes_no_memory() {
+        let place = std::env::temp_dir().join(format!("procpool-sparse-{}", std::process::id()));
+        let file = File::create_new(&place).unwrap();
+        file.set_len(MOST + 1).unwrap();
+        let identity = Identity::of(&file.metadata().unwrap());
+        let copied = copy(&file, identity, &place);
+        std::fs::remove_file(&place).unwrap();
+        assert!(matches!(copied, Err(NoCopy::TooLarge { size }) if size == MOST + 1), "{copied:?}");
     }
 
     #[test]
