@@ -28,6 +28,16 @@ pub enum SnapshotError {
         /// The worker's process.
         pid: u32,
     },
+    /// The worker's threads were copied, but not what it has mapped in time.
+    #[error(
+        "what process {pid} has mapped could not be read in time: it changes that without a pause, or the machine is \
+         overloaded"
+    )]
+    #[non_exhaustive]
+    Unread {
+        /// The worker's process.
+        pid: u32,
+    },
     /// The maximum number of snapshots is being taken, or another one of this worker.
     #[error("too many stacks are being taken at this moment")]
     Busy,

@@ -19,6 +19,7 @@ use procpool_stacks::Snapshot;
 use rustix::process::Pid;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, oneshot};
 
@@ -63,9 +64,12 @@ pub(crate) async fn take(
     let place = places.try_acquire().map_err(|_| SnapshotError::Busy)?;
     let (sender, receiver) = oneshot::channel();
     let failed = |error| SnapshotError::System { pid, error };
+    let is_copied = Arc::new(AtomicBool::new(false));
+    let has_copied = is_copied.clone();
     let trace = move || {
         let held = (place, held);
         let copied = taking::copied(&process, threads, until);
+        has_copied.store(copied.is_ok(), Relaxed);
         let must_end = copied.as_ref().is_ok_and(taking::Copied::must_end);
         let complete = move || {
             let taken = copied.and_then(|copied| copied.complete(&process));
@@ -84,6 +88,7 @@ pub(crate) async fn take(
     thread(trace).map_err(failed)?;
     match clock::timeout(within, receiver).await {
         Ok(Ok(taken)) => taken,
+        Ok(Err(_)) | Err(_) if is_copied.load(Relaxed) => Err(SnapshotError::Unread { pid }),
         Ok(Err(_)) | Err(_) => Err(SnapshotError::Slow { pid }),
     }
 }

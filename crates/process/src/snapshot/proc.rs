@@ -3,14 +3,22 @@
 //! The files of a hostile process may be long. All of them are read up to a bound.
 
 use super::forbidden::Facts;
-use procpool_stacks::Mapping;
+use procpool_stacks::{MOST_MAPPINGS, Mapping};
 use rustix::process::Pid;
 use std::fs::File;
-use std::io::Read as _;
+use std::io::Read;
 use std::os::unix::fs::MetadataExt as _;
+use std::time::Instant;
 
-/// Maximum number of bytes that are read of a list of mappings.
-const MOST_MAPS: u64 = 4 << 20;
+/// Maximum number of bytes that are read of a list of mappings. Twice what the system's default limit of 65,530 mappings
+/// usually takes.
+const MOST_MAPS: usize = 16 << 20;
+
+/// Number of bytes that are read of it at a time. The memory of a list does not grow with its length.
+const PART: usize = 64 << 10;
+
+/// Maximum number of threads that are counted.
+const MOST_COUNTED: usize = 32 << 10;
 
 /// The capability to trace any process, as a bit of the kernel's sets.
 const CAP_SYS_PTRACE: u64 = 1 << 19;
@@ -25,9 +33,49 @@ fn read(path: &str, most: u64) -> Option<String> {
     Some(String::from_utf8_lossy(&bytes(path, most)?).into_owned())
 }
 
-/// Returns what a process has mapped executable, in the order of their addresses.
-pub(super) fn mappings(process: Pid) -> Vec<Mapping> {
-    procpool_stacks::mappings(&bytes(&format!("/proc/{process}/maps"), MOST_MAPS).unwrap_or_default())
+/// What a process has mapped executable, in the order of their addresses.
+#[derive(Debug, Default)]
+pub(super) struct Mapped {
+    pub(super) mappings: Vec<Mapping>,
+    /// The list was too long to be read to its end.
+    pub(super) is_cut_off: bool,
+}
+
+/// Reads what a process has mapped executable, up to this moment.
+pub(super) fn mapped(process: Pid, until: Instant) -> Mapped {
+    match File::open(format!("/proc/{process}/maps")) {
+        Ok(file) => mapped_in(file, until),
+        Err(_) => Mapped::default(),
+    }
+}
+
+fn mapped_in(mut list: impl Read, until: Instant) -> Mapped {
+    let (mut mapped, mut part, mut length) = (Mapped::default(), Vec::with_capacity(PART), 0);
+    loop {
+        // A line is far shorter than a part.
+        let space = PART.saturating_sub(part.len());
+        let count = list.by_ref().take(space as u64).read_to_end(&mut part).unwrap_or_default();
+        length += count;
+        let lines = part.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1);
+        let room = MOST_MAPPINGS - mapped.mappings.len();
+        mapped.mappings.extend(procpool_stacks::mappings(&part[..lines]).into_iter().take(room));
+        part.drain(..lines);
+        if count < space || count == 0 {
+            return mapped;
+        }
+        if length >= MOST_MAPS || Instant::now() >= until {
+            mapped.is_cut_off = true;
+            return mapped;
+        }
+    }
+}
+
+/// Returns the other threads of a process, at most `most`, and how many there are beyond them.
+pub(super) fn threads_beside(process: Pid, most: usize) -> (Vec<Pid>, usize) {
+    let mut threads = other_threads(process, MOST_COUNTED);
+    let beyond = threads.len().saturating_sub(most);
+    threads.truncate(most);
+    (threads, beyond)
 }
 
 /// Returns the other threads of a process, at most `most`.
@@ -104,12 +152,30 @@ fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
+
+    fn later() -> Instant {
+        Instant::now() + Duration::from_secs(60)
+    }
+
+    #[test]
+    fn a_long_list_of_mappings_is_read_to_its_end_or_says_that_it_was_not() {
+        let hole = "7f0000000000-7f0000001000 rw-p 00000000 00:00 0 \n".repeat(100_000);
+        let code = "7ffd-7ffe r-xp 00000000 00:00 0    [vdso]\n";
+        let list = format!("{hole}{code}");
+        let whole = mapped_in(list.as_bytes(), later());
+        assert_eq!((whole.mappings.len(), whole.is_cut_off), (1, false));
+        let late = mapped_in(list.as_bytes(), Instant::now());
+        assert_eq!((late.mappings.len(), late.is_cut_off), (0, true));
+        let endless = mapped_in(hole.repeat(4).as_bytes(), later());
+        assert!(endless.is_cut_off);
+    }
 
     #[test]
     fn this_process_is_mapped_and_has_threads() {
         let process = rustix::process::getpid();
         let here = this_process_is_mapped_and_has_threads as *const () as u64;
-        let mappings = mappings(process);
+        let mappings = mapped(process, later()).mappings;
         assert!(
             mappings.iter().any(|it| it.executable && (it.start..it.end).contains(&here)),
             "{mappings:?}"

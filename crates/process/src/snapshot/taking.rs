@@ -35,6 +35,10 @@ pub(super) struct Copied {
     threads: Vec<ThreadSnapshot>,
     /// Number of threads that did not stop in time.
     left_out: usize,
+    /// Number of threads beyond the maximum.
+    beyond: usize,
+    /// The end of the time for the snapshot.
+    until: Instant,
 }
 
 impl Copied {
@@ -52,14 +56,35 @@ impl Copied {
             let id = Pid::from_raw(thread.id.cast_signed());
             thread.name = id.map(|id| proc::thread_name(pid, id)).unwrap_or_default();
         }
-        let mut snapshot = Snapshot::new(self.threads, proc::mappings(pid)).confirmed();
-        snapshot.note = (self.left_out > 0).then(|| {
-            let (noun, verb) = if self.left_out == 1 { ("thread", "is") } else { ("threads", "are") };
-            format!("{} {noun} did not stop in time, and {verb} left out", self.left_out)
-        });
+        // The caller needs the rest of the time.
+        let left = self.until.saturating_duration_since(Instant::now());
+        let mapped = proc::mapped(pid, self.until - left / 4);
+        let mut snapshot = Snapshot::new(self.threads, mapped.mappings).confirmed();
+        snapshot.note = note(self.left_out, self.beyond, mapped.is_cut_off);
         // Its number was its own until here, or these may be another process's.
         if process.has_ended() { Err(SnapshotError::Gone) } else { Ok(snapshot) }
     }
+}
+
+/// Returns what is missing.
+fn note(left_out: usize, beyond: usize, is_cut_off: bool) -> Option<String> {
+    let counted = |count, one: &str, many: &str| {
+        (count > 0).then(|| format!("{count} {}", if count == 1 { one } else { many }))
+    };
+    let late = counted(
+        left_out,
+        "thread did not stop in time, and is left out",
+        "threads did not stop in time, and are left out",
+    );
+    let further = counted(beyond, "further thread is", "further threads are");
+    let notes = [
+        late,
+        further.map(|it| format!("{it} left out, since at most {MOST_THREADS} are shown")),
+        is_cut_off
+            .then(|| "the list of what the worker has mapped was too long to be read in time".to_owned()),
+    ];
+    let notes: Vec<_> = notes.into_iter().flatten().collect();
+    (!notes.is_empty()).then(|| notes.join("; "))
 }
 
 /// Copies threads before `until`. The calling thread must end soon: it may still trace some that did not stop.
@@ -70,9 +95,11 @@ pub(super) fn copied(
 ) -> Result<Copied, SnapshotError> {
     let pid = Pid::from_raw(process.pid().cast_signed()).ok_or(SnapshotError::Gone)?;
     let first = seize(process, pid, until)?;
-    let mut others = Vec::new();
+    let (mut others, mut beyond) = (Vec::new(), 0);
     if threads == Threads::All {
-        for thread in proc::other_threads(pid, MOST_THREADS - 1) {
+        let (shown, rest) = proc::threads_beside(pid, MOST_THREADS - 1);
+        beyond = rest;
+        for thread in shown {
             others.extend(other(pid, thread)?.map(|traced| (thread, traced)));
         }
     }
@@ -89,7 +116,7 @@ pub(super) fn copied(
     let left = copy_as_they_stop(pid, others, until, &mut copies);
     let left_out = left.iter().filter(|(thread, _)| proc::has_thread(pid, *thread)).count();
     copies[1..].sort_by_key(|copy| copy.id);
-    Ok(Copied { threads: copies, left_out })
+    Ok(Copied { threads: copies, left_out, beyond, until })
 }
 
 /// Copies and releases each of these threads when it has stopped. Returns those that did not stop.
@@ -231,5 +258,22 @@ fn explain(process: &WorkerProcess, pid: Pid, error: io::Error) -> SnapshotError
             SnapshotError::Forbidden { pid: number, reason: forbidden::reason(&facts) }
         }
         _ => SnapshotError::System { pid: number, error },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_note_counts_what_is_left_out() {
+        assert_eq!(note(0, 0, false), None);
+        let told = note(0, 436, false).unwrap();
+        assert_eq!(told, "436 further threads are left out, since at most 64 are shown");
+        let told = note(1, 1, true).unwrap();
+        assert!(
+            told.starts_with("1 thread did not stop in time, and is left out; 1 further thread is left out")
+        );
+        assert!(told.ends_with("too long to be read in time"), "{told}");
     }
 }

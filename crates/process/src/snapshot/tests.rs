@@ -210,6 +210,8 @@ async fn all_threads_are_seen_and_none_holds_up_the_death_of_its_process() {
         };
         until(|| sleepers() == THREADS);
         if !is_killed {
+            let (shown, beyond) = super::proc::threads_beside(pid(&process), 1);
+            assert!(shown.len() == 1 && beyond >= THREADS - 1, "{beyond} of {THREADS}");
             let snapshot = take(process.clone(), Threads::All, LONG, ()).await.expect("a snapshot");
             assert_eq!(snapshot.threads[0].id, process.pid(), "the first thread comes first");
             let found = snapshot.threads.iter().filter(|it| it.name == "sleeper");

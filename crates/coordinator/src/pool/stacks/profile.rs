@@ -59,7 +59,9 @@ impl RawPool {
                     Some(calls) => seen.add(at, &calls),
                     None => profile.missed += 1,
                 },
-                Err(error @ (SnapshotError::Slow { .. } | SnapshotError::Busy)) => {
+                Err(
+                    error @ (SnapshotError::Slow { .. } | SnapshotError::Unread { .. } | SnapshotError::Busy),
+                ) => {
                     profile.missed += 1;
                     seen.failed = Some(error);
                 }
