@@ -50,9 +50,11 @@ mod expiry;
 mod ids;
 mod interface;
 mod local;
+mod routed;
 mod running;
 
 pub use durable::{DurableJobs, DurableOptions, Health, OpenError, PoolOptions, Retry};
 pub use ids::is_durable;
 pub use interface::{Enqueued, Jobs, Order, Reruns};
 pub use local::LocalJobs;
+pub use routed::{DurablePools, RoutedJobs};

@@ -60,6 +60,12 @@ impl Scripted {
         jobs[0].clone()
     }
 
+    /// Returns the job with this id.
+    pub(crate) fn running(&self, id: JobId) -> Arc<Running> {
+        let jobs = self.jobs.lock().unwrap();
+        jobs.iter().find(|job| job.id == id).expect("it was accepted").clone()
+    }
+
     /// Returns the number of jobs that were offered.
     pub(crate) fn count(&self) -> usize {
         *self.offered.lock().unwrap()

@@ -1,6 +1,7 @@
 //! The store of jobs in memory, around an engine of a few lines.
 
 mod engine;
+mod routed;
 
 use crate::engine::{Answer, Scripted};
 use procpool_jobs::{Jobs, LocalJobs, Order};
