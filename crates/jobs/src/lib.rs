@@ -52,9 +52,14 @@ mod interface;
 mod local;
 mod routed;
 mod running;
+mod scheduled;
 
 pub use durable::{DurableJobs, DurableOptions, Health, OpenError, PoolOptions, Retry};
 pub use ids::is_durable;
 pub use interface::{Enqueued, Jobs, Order, Reruns};
 pub use local::LocalJobs;
 pub use routed::{DurablePools, RoutedJobs};
+pub use scheduled::{
+    Clock, MemoryNotes, Note, Notes, Report as ScheduleReport, Run, Scheduled, Schedules,
+    Status as ScheduleStatus,
+};

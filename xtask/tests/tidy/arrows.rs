@@ -62,7 +62,9 @@ const RULES: &[Rule] = &[
             "procpool-frontend",
             "procpool-conform",
             "procpool-coordinator",
+            "procpool-jobs",
             "procpool-protocol",
+            "procpool-schedules",
         ],
         others: Others::Any,
     },
@@ -79,7 +81,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         package: "procpool-jobs",
-        ours: &["procpool-registry", "procpool-protocol"],
+        ours: &["procpool-registry", "procpool-protocol", "procpool-schedules"],
         others: Others::Without(&["interprocess", "rustix", "libc"]),
     },
     Rule {

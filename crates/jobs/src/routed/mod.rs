@@ -184,7 +184,7 @@ async fn unfinished(
 
 impl Jobs for RoutedJobs {
     fn enqueue(&self, order: Order) -> BoxFuture<'_, Result<Enqueued, JobError>> {
-        let jobs = if self.is_durable(&order.job.pool) { &self.durable } else { &self.memory };
+        let jobs = if self.pools.contains(&order.job.pool) { &self.durable } else { &self.memory };
         jobs.enqueue(order)
     }
 
@@ -227,10 +227,6 @@ impl Jobs for RoutedJobs {
         limit: usize,
     ) -> BoxFuture<'_, Result<Page, ForeignCursor>> {
         Box::pin(self.page(filter, from, limit))
-    }
-
-    fn is_durable(&self, pool: &str) -> bool {
-        self.pools.contains(pool)
     }
 
     fn usage(&self) -> (Usage, u64) {

@@ -66,6 +66,13 @@ impl Scripted {
         jobs.iter().find(|job| job.id == id).expect("it was accepted").clone()
     }
 
+    /// Ends every job that has not ended.
+    pub(crate) fn end_all(&self, result: impl Fn() -> Result<Payload, JobError>) {
+        for job in self.jobs.lock().unwrap().drain(..) {
+            job.end(result());
+        }
+    }
+
     /// Returns the number of jobs that were offered.
     pub(crate) fn count(&self) -> usize {
         *self.offered.lock().unwrap()

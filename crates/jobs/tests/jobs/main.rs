@@ -2,6 +2,7 @@
 
 mod engine;
 mod routed;
+mod scheduled;
 
 use crate::engine::{Answer, Scripted};
 use procpool_jobs::{Jobs, LocalJobs, Order};

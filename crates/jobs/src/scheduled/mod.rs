@@ -1,0 +1,245 @@
+//! [`Schedules`]: submits the jobs of schedules when they are due. The times are those of `procpool-schedules`, this file
+//! asks and submits.
+
+mod notes;
+
+pub use notes::{MemoryNotes, Note, Notes, Run};
+
+use crate::interface::{Jobs, Order};
+use procpool_protocol::engine::Submission;
+use procpool_protocol::{JobError, JobId};
+use procpool_registry::Record;
+use procpool_schedules::{Schedule, Wall};
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// Maximum time between two looks at the clock: it may have been set.
+const LOOK: Duration = Duration::from_secs(30);
+
+/// Time after which a run is submitted again that its pool has refused for the moment.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// Reads the wall clock.
+pub type Clock = dyn Fn() -> Wall + Send + Sync;
+
+/// A schedule with its job.
+#[derive(Clone, Debug)]
+pub struct Scheduled {
+    /// Its name.
+    pub name: Arc<str>,
+    /// The line and the zone of its times, as they were written.
+    pub written: (String, String),
+    /// Its times and rules.
+    pub schedule: Schedule,
+    /// The job of each run.
+    pub job: Submission,
+}
+
+impl Scheduled {
+    /// Returns who asks for the jobs of this schedule: `schedule:NAME`.
+    fn principal(&self) -> Arc<str> {
+        format!("schedule:{}", self.name).into()
+    }
+}
+
+/// What is known of a schedule.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// The schedule.
+    pub of: Scheduled,
+    /// When its next run is due, if ever.
+    pub next: Option<Wall>,
+    /// Its last run.
+    pub last: Option<Run>,
+    /// Number of runs that were left out so far.
+    pub left_out: u64,
+    /// The job of the last run, as long as it is remembered.
+    pub record: Option<Arc<Record>>,
+}
+
+/// What a runner reports of one schedule.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Report {
+    /// The run that was due at this time is this job.
+    Submitted(Wall, JobId),
+    /// This number of runs was left out: they were missed, or the run before was unfinished.
+    LeftOut(usize),
+    /// The run that was due at this time was refused, and is tried again.
+    Postponed(Wall, JobError),
+    /// The run that was due at this time was refused for good.
+    Refused(Wall, JobError),
+}
+
+/// The schedules of a server. Clones share them.
+#[derive(Clone)]
+pub struct Schedules(Arc<Inner>);
+
+struct Inner {
+    jobs: Arc<dyn Jobs>,
+    notes: Arc<dyn Notes>,
+    clock: Box<Clock>,
+    all: Mutex<Arc<[Scheduled]>>,
+    /// Rings when they have been replaced.
+    replaced: Notify,
+    /// Held while the notes of a schedule change.
+    stepping: tokio::sync::Mutex<()>,
+}
+
+impl fmt::Debug for Schedules {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Schedules").field("all", &self.all()).finish_non_exhaustive()
+    }
+}
+
+impl Schedules {
+    /// Returns no schedules. Their jobs go to `jobs`, and `clock` says when they are due.
+    pub fn new(
+        jobs: Arc<dyn Jobs>,
+        notes: Arc<dyn Notes>,
+        clock: impl Fn() -> Wall + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            jobs,
+            notes,
+            clock: Box::new(clock),
+            all: Mutex::new(Arc::new([])),
+            replaced: Notify::new(),
+            stepping: tokio::sync::Mutex::default(),
+        }))
+    }
+
+    /// Replaces the schedules. One that keeps its name goes on from where it is, also with other times. The jobs that
+    /// were submitted are not affected.
+    pub async fn replace(&self, new: impl Into<Arc<[Scheduled]>>) {
+        let new = new.into();
+        let names: HashSet<_> = new.iter().map(|it| it.name.clone()).collect();
+        let _stepping = self.0.stepping.lock().await;
+        let old = std::mem::replace(&mut *self.0.all.lock().unwrap_or_else(PoisonError::into_inner), new);
+        for gone in old.iter().filter(|it| !names.contains(&it.name)) {
+            self.0.notes.forget(&gone.name).await;
+        }
+        self.0.replaced.notify_one();
+    }
+
+    /// Submits what is due, for ever. A run begins within about a second of its time, or within 30 seconds if the clock
+    /// was set. Dropping the future stops it. One may run at a time.
+    pub async fn run(&self, told: impl Fn(&str, Report)) {
+        loop {
+            let mut wait = LOOK;
+            for scheduled in &*self.all() {
+                wait = wait.min(self.step(scheduled, &told).await);
+            }
+            let _ = tokio::time::timeout(wait, self.0.replaced.notified()).await;
+        }
+    }
+
+    /// Submits the job of a schedule now, beside its times. Returns `None` if there is no such schedule.
+    ///
+    /// # Errors
+    /// The refusal of the job.
+    pub async fn run_now(&self, name: &str) -> Option<Result<JobId, JobError>> {
+        let all = self.all();
+        let scheduled = all.iter().find(|it| &*it.name == name)?;
+        let _stepping = self.0.stepping.lock().await;
+        let now = (self.0.clock)();
+        let submitted = self.submit(scheduled).await;
+        if let Ok(job) = submitted {
+            let mut note = self.note(scheduled, now).await;
+            note.last = Some(Run { at: now, job: Ok(job) });
+            self.0.notes.put(name, note).await;
+        }
+        Some(submitted)
+    }
+
+    /// Returns the schedules, in the order in which they were given.
+    pub async fn list(&self) -> Vec<Status> {
+        let all = self.all();
+        let now = (self.0.clock)();
+        let mut list = Vec::with_capacity(all.len());
+        for scheduled in &*all {
+            let note = self.note(scheduled, now).await;
+            let record = self.last_job(&note).await;
+            let next = scheduled.schedule.step(Some(note.done.max(now)), now, false).next;
+            let Note { last, left_out, .. } = note;
+            list.push(Status { of: scheduled.clone(), next, last, left_out, record });
+        }
+        list
+    }
+
+    /// Returns the pool of a schedule.
+    #[must_use]
+    pub fn pool_of(&self, name: &str) -> Option<String> {
+        self.all().iter().find(|it| &*it.name == name).map(|it| it.job.pool.clone())
+    }
+
+    fn all(&self) -> Arc<[Scheduled]> {
+        self.0.all.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Returns what was noted of a schedule. A new one begins now.
+    async fn note(&self, scheduled: &Scheduled, now: Wall) -> Note {
+        let noted = self.0.notes.get(&scheduled.name).await;
+        noted.unwrap_or(Note { done: now, last: None, left_out: 0 })
+    }
+
+    async fn last_job(&self, note: &Note) -> Option<Arc<Record>> {
+        let job = note.last.as_ref()?.job.as_ref().ok()?;
+        self.0.jobs.job(*job).await
+    }
+
+    async fn submit(&self, scheduled: &Scheduled) -> Result<JobId, JobError> {
+        let mut order = Order::new(scheduled.job.clone());
+        order.principal = Some(scheduled.principal());
+        let enqueued = self.0.jobs.enqueue(order).await?;
+        Ok(enqueued.decision.record().id)
+    }
+
+    /// Submits the runs of one schedule that are due. Returns when to look again.
+    async fn step(&self, scheduled: &Scheduled, told: &impl Fn(&str, Report)) -> Duration {
+        let (name, notes) = (&*scheduled.name, &self.0.notes);
+        let _stepping = self.0.stepping.lock().await;
+        if !self.all().iter().any(|it| *it.name == *name) {
+            return LOOK;
+        }
+        let now = (self.0.clock)();
+        let noted = notes.get(name).await;
+        let is_new = noted.is_none();
+        let mut note = noted.unwrap_or(Note { done: now, last: None, left_out: 0 });
+        let is_running = self.last_job(&note).await.is_some_and(|record| !record.state.is_finished());
+        let step = scheduled.schedule.step(Some(note.done), now, is_running);
+        // A note costs a write. Without a run since, the old one says the same, unless the clock was wrong.
+        let is_news = is_new || !step.due.is_empty() || step.left_out > 0 || step.done < note.done;
+        for &at in &step.due {
+            let job = match self.submit(scheduled).await {
+                Ok(job) => {
+                    told(name, Report::Submitted(at, job));
+                    Ok(job)
+                }
+                Err(error) if error.is_retryable() => {
+                    told(name, Report::Postponed(at, error));
+                    return RETRY;
+                }
+                Err(error) => {
+                    let reason = error.to_string();
+                    told(name, Report::Refused(at, error));
+                    Err(reason)
+                }
+            };
+            (note.done, note.last) = (at, Some(Run { at, job }));
+            notes.put(name, note.clone()).await;
+        }
+        if step.left_out > 0 {
+            told(name, Report::LeftOut(step.left_out));
+            note.left_out += step.left_out as u64;
+        }
+        if is_news {
+            note.done = step.done;
+            notes.put(name, note).await;
+        }
+        step.next.map_or(LOOK, |next| next.since(now).clamp(Duration::from_secs(1), LOOK))
+    }
+}

@@ -1,0 +1,69 @@
+//! [`Notes`]: how far each schedule is done.
+
+use procpool_protocol::JobId;
+use procpool_protocol::engine::BoxFuture;
+use procpool_schedules::Wall;
+use std::collections::HashMap;
+use std::future::ready;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// How far a schedule is done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// The time up to which every run was submitted or left out.
+    pub done: Wall,
+    /// The last run that was due and not left out.
+    pub last: Option<Run>,
+    /// Number of runs that were left out so far.
+    pub left_out: u64,
+}
+
+/// A run of a schedule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// When it was due.
+    pub at: Wall,
+    /// Its job, or why there is none.
+    pub job: Result<JobId, String>,
+}
+
+/// Remembers how far each schedule is done.
+///
+/// A schedule is noted after its job was accepted. If the process ends in between, the job is submitted twice, unless
+/// the notes are in the same place as the jobs.
+pub trait Notes: Send + Sync + 'static {
+    /// Returns what was noted last. `None` for a new schedule.
+    fn get(&self, schedule: &str) -> BoxFuture<'_, Option<Note>>;
+
+    /// Replaces what was noted. Ready once it is as durable as the jobs.
+    fn put(&self, schedule: &str, note: Note) -> BoxFuture<'_, ()>;
+
+    /// Forgets a schedule that was removed: one of its name is new.
+    fn forget(&self, schedule: &str) -> BoxFuture<'_, ()>;
+}
+
+/// Notes in memory, which a restart loses. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryNotes(Arc<Mutex<HashMap<String, Note>>>);
+
+impl MemoryNotes {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Note>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Notes for MemoryNotes {
+    fn get(&self, schedule: &str) -> BoxFuture<'_, Option<Note>> {
+        Box::pin(ready(self.lock().get(schedule).cloned()))
+    }
+
+    fn put(&self, schedule: &str, note: Note) -> BoxFuture<'_, ()> {
+        self.lock().insert(schedule.to_owned(), note);
+        Box::pin(ready(()))
+    }
+
+    fn forget(&self, schedule: &str) -> BoxFuture<'_, ()> {
+        self.lock().remove(schedule);
+        Box::pin(ready(()))
+    }
+}
