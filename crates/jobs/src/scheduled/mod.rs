@@ -45,7 +45,7 @@ impl Scheduled {
     }
 }
 
-/// What is known of a schedule.
+/// A schedule, with its next run and its last.
 #[derive(Clone, Debug)]
 pub struct Status {
     /// The schedule.
@@ -60,7 +60,7 @@ pub struct Status {
     pub record: Option<Arc<Record>>,
 }
 
-/// What a runner reports of one schedule.
+/// An event of one schedule.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Report {
