@@ -122,6 +122,12 @@ pub trait Jobs: Send + Sync + 'static {
         limit: usize,
     ) -> BoxFuture<'_, Result<Page, ForeignCursor>>;
 
+    /// Returns whether the jobs of this pool outlive the process. The default says no.
+    fn is_durable(&self, pool: &str) -> bool {
+        let _ = pool;
+        false
+    }
+
     /// Returns what is remembered, and the number of bytes of all events. The default counts nothing.
     fn usage(&self) -> (Usage, u64) {
         (Usage::default(), 0)

@@ -229,6 +229,10 @@ impl Jobs for RoutedJobs {
         Box::pin(self.page(filter, from, limit))
     }
 
+    fn is_durable(&self, pool: &str) -> bool {
+        self.pools.contains(pool)
+    }
+
     fn usage(&self) -> (Usage, u64) {
         let ((mut sum, events), (memory, memory_events)) = (self.durable.usage(), self.memory.usage());
         sum.records += memory.records;
