@@ -29,6 +29,8 @@ pub enum Event {
     },
     /// This node's pool did not take the job, which certainly did not start.
     Refused,
+    /// Somebody says that the record has changed.
+    Look,
     /// Time has passed.
     Tick,
 }

@@ -144,6 +144,7 @@ impl Course {
             (State::Running { seq, attempt }, Event::Tick) => {
                 self.leased(now, seq, attempt, lease::Event::Tick)
             }
+            (State::Running { .. }, Event::Look) => vec![Action::Renew],
             (State::Running { seq, attempt }, Event::Finished { .. }) => self.offer(now, seq, attempt),
             (State::Running { seq, attempt }, Event::Refused) => {
                 self.write(Write::Release { expect: seq, attempt })

@@ -56,6 +56,8 @@ pub enum Answer {
     NotAtIt,
     /// It did not answer in time.
     Silent,
+    /// It did not answer, and may be on its way back to a server that was away until now.
+    Unsure,
 }
 
 /// What to do.
@@ -115,7 +117,7 @@ pub fn on_delivery(found: &Found, has_expired: bool) -> Step {
 #[must_use]
 pub fn on_answer(seq: u64, claim: &Claim, terms: &Terms, answer: Answer, has_expired: bool) -> Step {
     match answer {
-        Answer::AtIt => Step::Later,
+        Answer::AtIt | Answer::Unsure => Step::Later,
         _ if terms.idempotent && claim.attempt < terms.attempts && !has_expired => {
             Step::Claim { expect: seq, attempt: claim.attempt + 1 }
         }
@@ -163,6 +165,8 @@ mod tests {
             assert_eq!(decide(1, true, true), lost);
             assert_eq!(decide(1, false, false), lost);
         }
-        assert_eq!(on_answer(3, &claim(1), &terms(true), Answer::AtIt, true), Step::Later);
+        for answer in [Answer::AtIt, Answer::Unsure] {
+            assert_eq!(on_answer(3, &claim(1), &terms(true), answer, true), Step::Later);
+        }
     }
 }

@@ -113,6 +113,12 @@ impl PoolNames {
         format!("pp.{}.j.{}.{}.{id}", self.namespace, self.pool, rank(priority))
     }
 
+    /// Returns the subjects that a waiting job may have, one for each priority.
+    #[must_use]
+    pub fn any_job(&self, id: JobId) -> String {
+        format!("pp.{}.j.{}.*.{id}", self.namespace, self.pool)
+    }
+
     /// Returns the subjects of all records.
     #[must_use]
     pub fn all_records(&self) -> String {

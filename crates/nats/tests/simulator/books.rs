@@ -59,7 +59,7 @@ impl Coverage {
 
     /// Returns the cases that a run of the tests hardly meets.
     pub(crate) fn rare(&self) -> Vec<(&'static str, u64)> {
-        const CASES: [&str; 18] = [
+        const CASES: [&str; 19] = [
             "Told",
             "Late",
             "Decided",
@@ -70,6 +70,7 @@ impl Coverage {
             "AtIt",
             "NotAtIt",
             "Silent",
+            "Unsure",
             "Result",
             "HostLost",
             "Expired",

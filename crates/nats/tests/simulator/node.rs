@@ -109,7 +109,12 @@ impl World {
                     self.deliver_to(node, Duration::from_millis(20), Input::Pull);
                     return Ok(());
                 }
-                self.feed(node, job, event(asked, None, sent))
+                let is_back = self.now.since(self.server_disturbed) < Timings::default().fence;
+                match asked {
+                    // Others may still be on their way back to the server.
+                    Asked::Ask if is_back => self.feed(node, job, Event::Answered(Answer::Unsure)),
+                    _ => self.feed(node, job, event(asked, None, sent)),
+                }
             }
             Input::Asked { from, life, tag, job } => {
                 let answer = if self.nodes[node].is_at_it(job) { Answer::AtIt } else { Answer::NotAtIt };
@@ -167,6 +172,7 @@ impl World {
             Event::Answered(Answer::AtIt) => self.books.coverage.met("AtIt"),
             Event::Answered(Answer::NotAtIt) => self.books.coverage.met("NotAtIt"),
             Event::Answered(Answer::Silent) => self.books.coverage.met("Silent"),
+            Event::Answered(Answer::Unsure) => self.books.coverage.met("Unsure"),
             Event::Written(Written::Unknown) => self.books.coverage.met("unknown write"),
             _ => {}
         }
