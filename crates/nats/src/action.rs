@@ -1,4 +1,4 @@
-//! What a [`Course`](crate::course::Course) takes, and what it asks for.
+//! The events that a [`Course`](crate::course::Course) takes, and the actions for which it asks.
 
 use crate::decide::{Answer, Found};
 use crate::node_id::NodeId;
@@ -46,7 +46,7 @@ pub enum Written {
     Unknown,
 }
 
-/// What to do.
+/// A thing to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Read the record.

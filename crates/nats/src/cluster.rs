@@ -89,6 +89,13 @@ pub enum ClusterError {
         /// The needed size, in bytes.
         needed: usize,
     },
+    /// A node is to run a pool that the settings do not have.
+    #[error("the cluster has no pool `{pool}`")]
+    #[non_exhaustive]
+    UnknownPool {
+        /// The name.
+        pool: String,
+    },
     /// Streams are not as they are configured.
     #[error("the streams on the server are not as configured (`procpool cluster init` creates missing ones): {}",
             .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]

@@ -1,4 +1,4 @@
-//! [`Course`]: what a node does with one delivered job, from the first look at its record to its end. A pure
+//! [`Course`]: the steps of a node for one delivered job, from the first look at its record to its end. A pure
 //! state machine: the node and the simulator carry out its actions.
 //!
 //! ```text
@@ -186,7 +186,7 @@ impl Course {
 
     fn decide(&mut self, now: Time, step: Step) -> Vec<Action> {
         match step {
-            // Whoever looks after the fence may look at a job that another node has by now.
+            // After the fence, another node may have the job.
             Step::Claim { .. } if !self.lease.holds(now) => self.end(None, Ending::GaveUp),
             Step::Claim { expect, attempt } => self.write(Write::Claim { expect, attempt }),
             // Only this course of the job is on this node, and it has not started: an earlier one has ended.

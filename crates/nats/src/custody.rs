@@ -41,7 +41,7 @@ pub(crate) async fn nak(link: &Link, reply: String, delay: Duration) {
     link.tell(reply, format!("-NAK {{\"delay\":{delay}}}").into()).await;
 }
 
-/// What a course waits for.
+/// An event for which a course waits.
 enum Done {
     Event(Event),
     /// The job ended here.

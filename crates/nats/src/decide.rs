@@ -1,4 +1,4 @@
-//! What a node does with a job that the server hands to it. Pure: the record decides, not the delivery.
+//! Decides what a node does with a job that the server hands to it. Pure: the record decides, not the delivery.
 
 use crate::node_id::NodeId;
 use crate::order::Terms;
@@ -47,7 +47,7 @@ impl Found {
     }
 }
 
-/// What a node says about a job that it has claimed.
+/// The answer of a node about a job that it has claimed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// It runs the job, or still holds its outcome.
@@ -60,7 +60,7 @@ pub enum Answer {
     Unsure,
 }
 
-/// What to do.
+/// A decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Claim the job, expecting this sequence.

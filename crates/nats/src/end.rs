@@ -18,7 +18,6 @@ const TEXT: usize = 16 << 10;
 /// How a job ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum End {
     /// With an output in this encoding.
     Ok {

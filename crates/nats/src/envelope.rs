@@ -1,4 +1,4 @@
-//! What messages look like: a version, a line of JSON, and the payload as its worker wrote it.
+//! The form of messages: a version, a line of JSON, and the payload as its worker wrote it.
 //!
 //! `PP1 {"pool":"fib",…}\n` and then bytes. People can read the head with the tools of NATS.
 

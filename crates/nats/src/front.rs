@@ -114,6 +114,7 @@ pub enum JobState {
     /// No node has the job.
     Queued,
     /// A node has it.
+    #[non_exhaustive]
     Running {
         /// The node.
         node: NodeId,

@@ -33,7 +33,7 @@ pub enum Event {
     Tick,
 }
 
-/// What a lease asks for.
+/// A thing for which a lease asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Renew it.

@@ -32,6 +32,7 @@ pub enum LinkError {
     NoResponders(String),
     /// The server refused.
     #[error("the server says: {description} ({code})")]
+    #[non_exhaustive]
     Refused {
         /// The code of JetStream.
         code: u64,

@@ -52,7 +52,7 @@ pub struct NodeFigures {
     pub left: u64,
 }
 
-/// What all tasks of a node share.
+/// The state that all tasks of a node share.
 pub(crate) struct Shared {
     pub(crate) cluster: Cluster,
     pub(crate) engine: Arc<dyn Engine>,
@@ -93,6 +93,9 @@ impl Node {
         label: &str,
         slots: &BTreeMap<String, usize>,
     ) -> Result<Self, ClusterError> {
+        if let Some(pool) = slots.keys().find(|pool| !cluster.0.pools.contains_key(*pool)) {
+            return Err(ClusterError::UnknownPool { pool: pool.clone() });
+        }
         cluster.check().await?;
         let shared = Arc::new(Shared {
             id: NodeId::new(label, rand::random()),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What a node has to know of a job.
+/// A job as a node has to know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {
     /// The terms under which it runs.

@@ -84,12 +84,20 @@ pub enum Credentials {
     /// A file with the seed of a key.
     Nkey(PathBuf),
     /// A user with a password.
+    #[non_exhaustive]
     Password {
         /// The user.
         user: String,
         /// The password.
         password: String,
     },
+}
+
+impl Credentials {
+    /// Returns a user with a password.
+    pub fn password(user: impl Into<String>, password: impl Into<String>) -> Self {
+        Self::Password { user: user.into(), password: password.into() }
+    }
 }
 
 /// Without secrets.

@@ -1,4 +1,4 @@
-//! What is refused, and with which words.
+//! Settings, servers and jobs that are refused, and the words about them.
 
 use crate::engine::{id, job};
 use crate::server::{Server, connect};
@@ -12,7 +12,7 @@ async fn wrong_credentials_are_refused_as_such() {
     let Some(server) = Server::start("authorization { user: \"ann\", password: \"right\" }") else { return };
     let with = |password: &str| {
         let mut settings = server.settings();
-        settings.credentials = Credentials::Password { user: "ann".into(), password: password.into() };
+        settings.credentials = Credentials::password("ann", password);
         settings
     };
     connect(with("right")).await;

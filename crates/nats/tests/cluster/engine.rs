@@ -1,6 +1,5 @@
 //! An engine whose jobs sleep, and write that they began and ended to a file that all processes share.
 
-use procpool_nats::JobState;
 use procpool_protocol::engine::{Accepted, Engine, JobEvents, Submission, Watched};
 use procpool_protocol::outcome::{Finished, Timing};
 use procpool_protocol::{Encoding, JobError, JobId, Payload, Stage};
@@ -41,6 +40,7 @@ impl Engine for Sleeper {
         note(&book, id, "began");
         let outcome = async move {
             let result = tokio::select! {
+                // sleep: the time of the job is its work
                 () = tokio::time::sleep(time) => Ok(input),
                 _ = cancelled => Err(Box::new(JobError::cancelled(Stage::Running))),
             };
@@ -65,7 +65,7 @@ pub(crate) fn id() -> JobId {
     JobId::from_bits(rand::random())
 }
 
-/// What the book says of each job.
+/// Returns the words of the book about each job.
 pub(crate) fn read(book: &Path) -> HashMap<JobId, Vec<String>> {
     let text = std::fs::read_to_string(book).unwrap_or_default();
     let mut jobs: HashMap<JobId, Vec<String>> = HashMap::new();
@@ -76,10 +76,18 @@ pub(crate) fn read(book: &Path) -> HashMap<JobId, Vec<String>> {
     jobs
 }
 
-pub(crate) fn count(words: &[String], word: &str) -> usize {
-    words.iter().filter(|it| *it == word).count()
+/// Looks until something is true, for two minutes.
+pub(crate) async fn until(what: &str, mut is_true: impl AsyncFnMut() -> bool) {
+    let looking = async {
+        while !is_true().await {
+            // sleep: another process tells nobody that it has come so far
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let patience = Duration::from_secs(120);
+    assert!(tokio::time::timeout(patience, looking).await.is_ok(), "not within {patience:?}: {what}");
 }
 
-pub(crate) fn is_running(state: &JobState) -> bool {
-    matches!(state, JobState::Running { .. })
+pub(crate) fn count(words: &[String], word: &str) -> usize {
+    words.iter().filter(|it| *it == word).count()
 }

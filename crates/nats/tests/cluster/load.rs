@@ -1,13 +1,14 @@
 //! A thousand jobs, and the server killed amid load.
 
 use crate::child::slots;
-use crate::engine::{self, Sleeper, count, id, job};
+use crate::engine::{self, Sleeper, count, id, job, until};
 use crate::server::Server;
 use procpool_nats::{Front, Node};
 use procpool_protocol::{JobId, OutcomeKind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 fn kind(finished: &procpool_protocol::outcome::Finished) -> OutcomeKind {
     finished.result.as_ref().map_or_else(|error| error.kind(), |_| OutcomeKind::Ok)
@@ -54,7 +55,9 @@ async fn a_thousand_jobs_run_once_each_on_two_nodes() {
         Node::start(cluster.clone(), Sleeper::new(&book), "b", &slots(16)).await.unwrap(),
     ];
     let front = Arc::new(Front::start(cluster, "front").await.unwrap());
+    let start = Instant::now();
     let outcomes = play(front, 1000, 64, Arc::default()).await;
+    println!("1000 jobs in {:?}", start.elapsed());
     assert_eq!(outcomes.len(), 1000);
     assert!(outcomes.iter().all(|(_, kind)| *kind == OutcomeKind::Ok), "{outcomes:?}");
     let book = engine::read(&book);
@@ -76,9 +79,7 @@ async fn four_kills_of_the_server_lose_nothing_and_run_nothing_twice() {
     let playing = tokio::spawn(play(front, 2000, 64, done.clone()));
     for kill in 1..=4 {
         // Amid load: a share of the jobs has ended.
-        while done.load(Ordering::Relaxed) < kill * 350 {
-            tokio::task::yield_now().await;
-        }
+        until("the load goes on", async || done.load(Ordering::Relaxed) >= kill * 350).await;
         server.kill();
         server.restart();
     }

@@ -50,7 +50,7 @@ pub(crate) struct Node {
     held: BTreeMap<Job, Held>,
     pending: BTreeMap<u64, (Job, Asked, Time)>,
     pull: Option<u64>,
-    /// What came while it was stopped.
+    /// Inputs that came while it was stopped.
     backlog: Vec<Input>,
 }
 

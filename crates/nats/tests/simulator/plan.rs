@@ -1,4 +1,4 @@
-//! What one seed plays: its size, the faults that it allows, and the bugs that can be planted.
+//! The plan of one seed: its size, the faults that it allows, and the bugs that can be planted.
 
 use crate::random::Random;
 

@@ -51,7 +51,7 @@ pub(crate) struct Server {
     pulls: VecDeque<Pull>,
     lease: Duration,
     pub(crate) is_up: bool,
-    /// Number of starts. What was sent to an earlier life is lost.
+    /// Number of starts. Messages to an earlier life are lost.
     pub(crate) life: u32,
 }
 

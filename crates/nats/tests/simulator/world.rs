@@ -16,7 +16,7 @@ use std::time::Duration;
 /// When the play ends: every job has its outcome long before.
 const END: Duration = Duration::from_secs(500);
 
-/// What a node or a front sends to the server.
+/// A message of a node or a front to the server.
 #[derive(Clone, Debug)]
 pub(crate) enum Request {
     Read {
@@ -58,7 +58,7 @@ pub(crate) enum Next {
     Fault(Fault),
 }
 
-/// What reaches a node.
+/// An event that reaches a node.
 #[derive(Clone, Debug)]
 pub(crate) enum Input {
     Reply { tag: u64, reply: Reply },
