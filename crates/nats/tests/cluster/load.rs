@@ -20,7 +20,7 @@ async fn play(
     jobs: usize,
     at_once: usize,
     done: Arc<AtomicUsize>,
-) -> Vec<(JobId, OutcomeKind)> {
+) -> Vec<(JobId, OutcomeKind, &'static str)> {
     let (mut tasks, mut outcomes) = (JoinSet::new(), Vec::new());
     for nth in 0..jobs {
         if tasks.len() >= at_once {
@@ -39,7 +39,7 @@ async fn play(
                 }
             };
             done.fetch_add(1, Ordering::Relaxed);
-            (id, kind(&finished))
+            (id, kind(&finished), pool)
         });
     }
     outcomes.extend(tasks.join_all().await);
@@ -59,7 +59,7 @@ async fn a_thousand_jobs_run_once_each_on_two_nodes() {
     let outcomes = play(front, 1000, 64, Arc::default()).await;
     println!("1000 jobs in {:?}", start.elapsed());
     assert_eq!(outcomes.len(), 1000);
-    assert!(outcomes.iter().all(|(_, kind)| *kind == OutcomeKind::Ok), "{outcomes:?}");
+    assert!(outcomes.iter().all(|(_, kind, _)| *kind == OutcomeKind::Ok), "{outcomes:?}");
     let book = engine::read(&book);
     assert_eq!(book.len(), 1000);
     assert!(book.values().all(|words| words == &["began", "ended"]), "{book:?}");
@@ -86,10 +86,11 @@ async fn four_kills_of_the_server_lose_nothing_and_run_nothing_twice() {
     let outcomes = playing.await.unwrap();
     assert_eq!(outcomes.len(), 2000);
     let book = engine::read(&book);
-    let lost: Vec<_> = outcomes.iter().filter(|(_, kind)| *kind != OutcomeKind::Ok).collect();
-    for (id, kind) in &outcomes {
+    let lost: Vec<_> = outcomes.iter().filter(|(_, kind, _)| *kind != OutcomeKind::Ok).collect();
+    for (id, kind, pool) in &outcomes {
         let words = book.get(id).map(Vec::as_slice).unwrap_or_default();
-        assert!(count(words, "began") <= 1 || *kind == OutcomeKind::Ok, "{id} {kind} {words:?}");
+        assert!(count(words, "began") <= 1 || *pool == "again", "{id} {kind} {pool} {words:?}");
+        assert!(!words.is_empty() || *kind != OutcomeKind::Ok, "{id} never ran");
     }
     let twice = book.values().filter(|words| count(words, "began") > 1).count();
     println!(
