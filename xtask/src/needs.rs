@@ -94,6 +94,12 @@ fn is_met(need: Need) -> bool {
         }
         Need::Promtool => says("promtool", &["--version"]).is_some(),
         Need::Axe => Path::new("tests/clients/node_modules/axe-core/axe.min.js").exists(),
+        Need::Nats => {
+            let given = env::var("PROCPOOL_NATS_SERVER").ok();
+            let places = ["target/nats/bin/nats-server", "target/nats/nats-server", "nats-server"];
+            let said = given.as_deref().into_iter().chain(places).find_map(|it| says(it, &["--version"]));
+            said.is_some_and(|said| said.trim().rsplit("v2.").next().is_some_and(is_at_least_12))
+        }
         Need::Leases => says("python3", &["-c", LEASE]).is_some(),
         Need::Disk => {
             let place = env::temp_dir().display().to_string();
@@ -101,6 +107,11 @@ fn is_met(need: Need) -> bool {
             kind.is_some_and(|kind| !["tmpfs", "overlayfs"].contains(&kind.trim()))
         }
     }
+}
+
+/// Reads the second part of a version: nats-server 2.12 is the oldest that is supported, and Debian's is older.
+fn is_at_least_12(rest: &str) -> bool {
+    rest.split('.').next().and_then(|minor| minor.parse::<u32>().ok()).is_some_and(|minor| minor >= 12)
 }
 
 fn is_root() -> bool {

@@ -54,11 +54,13 @@ pub enum Need {
     Promtool,
     /// The rules of axe-core about pages that everybody can use, in `tests/clients/node_modules`.
     Axe,
+    /// The server nats-server, 2.12 or later: on the search path, in `target/nats`, or by `PROCPOOL_NATS_SERVER`.
+    Nats,
 }
 
 impl Need {
     /// Every need.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Root,
         Self::Namespaces,
         Self::Cgroups,
@@ -78,6 +80,7 @@ impl Need {
         Self::Chromium,
         Self::Promtool,
         Self::Axe,
+        Self::Nats,
     ];
 
     /// Returns its name in [`REQUIRE`] and in the list of skips.
@@ -103,6 +106,7 @@ impl Need {
             Self::Chromium => "chromium",
             Self::Promtool => "promtool",
             Self::Axe => "axe",
+            Self::Nats => "nats",
         }
     }
 

@@ -84,6 +84,12 @@ const RULES: &[Rule] = &[
         ours: &["procpool-registry", "procpool-protocol", "procpool-schedules"],
         others: Others::Without(&["interprocess", "rustix", "libc"]),
     },
+    // It runs jobs on any engine, and knows hosts by their messages alone.
+    Rule {
+        package: "procpool-nats",
+        ours: &["procpool-registry", "procpool-protocol"],
+        others: Others::Without(&["interprocess", "rustix", "libc"]),
+    },
     Rule {
         package: "procpool-coordinator",
         ours: &[

@@ -1,0 +1,316 @@
+//! [`Course`]: the steps of a node for one delivered job, from the first look at its record to its end. A pure
+//! state machine: the node and the simulator carry out its actions.
+//!
+//! ```text
+//!  Reading ──► Asking ──► Writing(claim) ──► Running ──► Writing(result) ──► Ended
+//!     │           │            │ unknown        │ lease lost     │ unknown, conflict
+//!     └───────────┴──► …       └──► Reading     └──► Fenced      └──► Reading
+//! ```
+
+pub use crate::action::{Action, Ending, Event, Write, Written};
+use crate::decide::{self, Answer, Found, Step};
+use crate::lease::{self, Lease};
+use crate::node_id::NodeId;
+use crate::order::Terms;
+use crate::record::Claim;
+use crate::timings::Timings;
+use procpool_registry::Time;
+use std::time::Duration;
+
+/// Time after which a job that only a newer build can read is looked at again.
+const FOREIGN: Duration = Duration::from_secs(30);
+
+/// A job that the server has handed to this node.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// This node.
+    pub me: NodeId,
+    /// A number that this node has not used for another delivery.
+    pub nonce: u64,
+    /// The terms of the job.
+    pub terms: Terms,
+    /// The times of leases.
+    pub timings: Timings,
+    /// When this node asked for jobs. The lease counts from here.
+    pub requested: Time,
+    /// When the job's time is up.
+    pub deadline: Time,
+}
+
+/// The life of one delivery on this node. A node has at most one course of a job at a time.
+#[derive(Clone, Debug)]
+pub struct Course {
+    me: NodeId,
+    nonce: u64,
+    terms: Terms,
+    timings: Timings,
+    deadline: Time,
+    lease: Lease,
+    state: State,
+    /// When to try again after an error.
+    retry: Option<Time>,
+    tries: u32,
+    /// Since when the result waits for the server.
+    offered: Option<Time>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum State {
+    Reading(After),
+    Asking { seq: u64, claim: Claim },
+    Writing(Write),
+    Running { seq: u64, attempt: u32 },
+    Fenced { seq: u64, attempt: u32, is_decided: bool },
+    Ended,
+}
+
+/// Why the record is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum After {
+    /// To decide about a delivery.
+    Delivery,
+    /// It is not known whether the claim was stored.
+    Claim { attempt: u32 },
+    /// It is not known whether the result was stored, or it was not.
+    Result { expect: u64, attempt: u32 },
+}
+
+impl Course {
+    /// Returns the course of a delivery, with its first action.
+    #[must_use]
+    pub fn new(delivery: Delivery) -> (Self, Action) {
+        let Delivery { me, nonce, terms, timings, requested, deadline } = delivery;
+        let (lease, state) = (Lease::new(timings, requested), State::Reading(After::Delivery));
+        let course =
+            Self { me, nonce, terms, timings, deadline, lease, state, retry: None, tries: 0, offered: None };
+        (course, Action::Read)
+    }
+
+    /// Returns the claim of this course with this number of an attempt.
+    #[must_use]
+    pub fn claim(&self, attempt: u32) -> Claim {
+        Claim { node: self.me.clone(), attempt, nonce: self.nonce, lease: self.timings.lease }
+    }
+
+    /// Returns whether this node may run the job, or holds its result. The answer to another node that asks.
+    #[must_use]
+    pub fn is_at_it(&self) -> bool {
+        match &self.state {
+            State::Running { .. } | State::Fenced { .. } => true,
+            State::Writing(write) => {
+                matches!(write, Write::Claim { .. } | Write::Result { .. } | Write::Release { .. })
+            }
+            State::Reading(after) => *after != After::Delivery,
+            State::Asking { .. } | State::Ended => false,
+        }
+    }
+
+    /// Returns whether the job runs and its lease is not confirmed as it should be. A node with such a job requests no
+    /// further ones.
+    #[must_use]
+    pub fn is_shaky(&self, now: Time) -> bool {
+        match self.state {
+            State::Running { .. } => !self.lease.is_fresh(now),
+            State::Fenced { is_decided, .. } => !is_decided,
+            _ => self.offered.is_some() && self.tries > 0,
+        }
+    }
+
+    /// Returns when to tick.
+    #[must_use]
+    pub fn timeout(&self) -> Option<Time> {
+        match self.state {
+            State::Running { .. } => self.lease.timeout(),
+            _ => self.retry,
+        }
+    }
+
+    /// Takes an event. An event that does not fit the state changes nothing.
+    pub fn handle(&mut self, now: Time, event: Event) -> Vec<Action> {
+        match (self.state.clone(), event) {
+            (State::Reading(after), Event::Read(Some(found))) => self.read(now, &after, &found),
+            (State::Reading(_), Event::Read(None)) => self.again(now),
+            (State::Reading(_), Event::Tick) if self.retry.is_some_and(|at| now >= at) => {
+                self.retry = None;
+                vec![Action::Read]
+            }
+            (State::Asking { seq, claim }, Event::Answered(answer)) => {
+                self.answered(now, seq, &claim, answer)
+            }
+            (State::Writing(write), Event::Written(written)) => self.written(now, write, written),
+            (State::Running { seq, attempt }, Event::Renewed { sent, found }) => {
+                self.renewed(now, seq, attempt, sent, found.as_ref())
+            }
+            (State::Running { seq, attempt }, Event::Tick) => {
+                self.leased(now, seq, attempt, lease::Event::Tick)
+            }
+            (State::Running { .. }, Event::Look) => vec![Action::Renew],
+            (State::Running { seq, attempt }, Event::Finished { .. }) => self.offer(now, seq, attempt),
+            (State::Running { seq, attempt }, Event::Refused) => {
+                self.write(Write::Release { expect: seq, attempt })
+            }
+            (State::Fenced { is_decided: true, .. }, Event::Finished { .. } | Event::Refused) => {
+                self.end(Some(Action::Ack), Ending::Late)
+            }
+            // It ended just before the kill. The record decides whether that counts.
+            (State::Fenced { seq, attempt, .. }, Event::Finished { is_killed: false }) => {
+                self.offer(now, seq, attempt)
+            }
+            (State::Fenced { .. }, Event::Finished { .. } | Event::Refused) => self.end(None, Ending::Fenced),
+            _ => Vec::new(),
+        }
+    }
+
+    fn read(&mut self, now: Time, after: &After, found: &Found) -> Vec<Action> {
+        match *after {
+            After::Delivery => self.decide(now, decide::on_delivery(found, now >= self.deadline)),
+            After::Claim { attempt } if self.is_mine(found) => self.claimed(now, found.expected(), attempt),
+            After::Claim { .. } => self.decide(now, decide::on_delivery(found, now >= self.deadline)),
+            After::Result { expect, attempt } => match found {
+                Found::Decided { by, attempt: last, .. } if *by == self.me && *last == attempt => {
+                    self.end(Some(Action::Ack), Ending::Told)
+                }
+                Found::Decided { .. } => self.end(Some(Action::Ack), Ending::Late),
+                found if found.expected() > expect => self.end(None, Ending::Late),
+                found if found.expected() == expect => self.write(Write::Result { expect, attempt }),
+                // An old copy: the record cannot have gone back.
+                _ => self.again(now),
+            },
+        }
+    }
+
+    /// Returns whether this course wrote the record. An earlier course of the job on this node may have run it.
+    fn is_mine(&self, found: &Found) -> bool {
+        matches!(found, Found::Claimed { claim, .. } if claim.node == self.me && claim.nonce == self.nonce)
+    }
+
+    fn decide(&mut self, now: Time, step: Step) -> Vec<Action> {
+        match step {
+            // After the fence, another node may have the job.
+            Step::Claim { .. } if !self.lease.holds(now) => self.end(None, Ending::GaveUp),
+            Step::Claim { expect, attempt } => self.write(Write::Claim { expect, attempt }),
+            // Only this course of the job is on this node, and it has not started: an earlier one has ended.
+            Step::Ask { seq, claim } if claim.node == self.me => {
+                self.answered(now, seq, &claim, Answer::NotAtIt)
+            }
+            Step::Ask { seq, claim } => {
+                let node = claim.node.clone();
+                self.state = State::Asking { seq, claim };
+                vec![Action::Ask(node)]
+            }
+            Step::HostLost { expect, claim } => self.write(Write::HostLost { expect, claim }),
+            Step::Expire { expect } => self.write(Write::Expired { expect }),
+            Step::Ack => self.end(Some(Action::Ack), Ending::Known),
+            // Not sooner: the node that runs it may lose its network now, and needs its lease to kill the job.
+            Step::Later => self.end(Some(Action::Nak(self.timings.lease)), Ending::Left),
+            Step::Foreign => self.end(Some(Action::Nak(FOREIGN)), Ending::Left),
+        }
+    }
+
+    fn answered(&mut self, now: Time, seq: u64, claim: &Claim, answer: Answer) -> Vec<Action> {
+        let has_expired = now >= self.deadline;
+        self.decide(now, decide::on_answer(seq, claim, &self.terms, answer, has_expired))
+    }
+
+    fn written(&mut self, now: Time, write: Write, written: Written) -> Vec<Action> {
+        match (write, written) {
+            (Write::Claim { attempt, .. }, Written::Stored(seq)) => self.claimed(now, seq, attempt),
+            (Write::Claim { attempt, .. }, Written::Unknown) => {
+                self.look_again(now, After::Claim { attempt })
+            }
+            (Write::Result { .. }, Written::Stored(_)) => self.end(Some(Action::Ack), Ending::Told),
+            (Write::Result { expect, attempt }, _) => self.look_again(now, After::Result { expect, attempt }),
+            (Write::Release { .. }, Written::Stored(_)) => {
+                self.end(Some(Action::Nak(self.timings.returned)), Ending::Left)
+            }
+            // It has not started. So the next node to look finds that this one is not at it.
+            (Write::Release { .. }, _) => self.end(None, Ending::GaveUp),
+            (Write::HostLost { .. } | Write::Expired { .. }, Written::Stored(_)) => {
+                self.end(Some(Action::Ack), Ending::Decided)
+            }
+            (_, Written::Conflict) => self.read_now(After::Delivery),
+            (_, Written::Unknown) => self.look_again(now, After::Delivery),
+        }
+    }
+
+    /// The claim is in the record. The job starts unless the node came too late for that.
+    fn claimed(&mut self, now: Time, seq: u64, attempt: u32) -> Vec<Action> {
+        if !self.lease.holds(now) || now >= self.deadline {
+            return self.write(Write::Release { expect: seq, attempt });
+        }
+        self.tries = 0;
+        self.state = State::Running { seq, attempt };
+        vec![Action::Start { attempt }]
+    }
+
+    fn renewed(
+        &mut self,
+        now: Time,
+        seq: u64,
+        attempt: u32,
+        sent: Time,
+        found: Option<&Found>,
+    ) -> Vec<Action> {
+        match found {
+            Some(Found::Decided { .. }) => self.fence(seq, attempt, true),
+            Some(found) if found.expected() > seq => self.fence(seq, attempt, false),
+            Some(found) if found.expected() == seq => {
+                self.leased(now, seq, attempt, lease::Event::Confirmed { sent })
+            }
+            // No answer, or an old copy of the record.
+            _ => self.leased(now, seq, attempt, lease::Event::Failed),
+        }
+    }
+
+    fn leased(&mut self, now: Time, seq: u64, attempt: u32, event: lease::Event) -> Vec<Action> {
+        match self.lease.handle(now, event) {
+            Some(lease::Action::Renew) => vec![Action::Renew],
+            Some(lease::Action::Kill) => self.fence(seq, attempt, false),
+            None => Vec::new(),
+        }
+    }
+
+    fn fence(&mut self, seq: u64, attempt: u32, is_decided: bool) -> Vec<Action> {
+        self.state = State::Fenced { seq, attempt, is_decided };
+        vec![Action::Kill]
+    }
+
+    fn offer(&mut self, now: Time, seq: u64, attempt: u32) -> Vec<Action> {
+        self.offered = Some(now);
+        self.write(Write::Result { expect: seq, attempt })
+    }
+
+    fn write(&mut self, write: Write) -> Vec<Action> {
+        self.state = State::Writing(write.clone());
+        vec![Action::Write(write)]
+    }
+
+    fn read_now(&mut self, after: After) -> Vec<Action> {
+        self.state = State::Reading(after);
+        vec![Action::Read]
+    }
+
+    fn look_again(&mut self, now: Time, after: After) -> Vec<Action> {
+        self.state = State::Reading(after);
+        self.again(now)
+    }
+
+    /// Reads again after a pause, unless it took too long already.
+    fn again(&mut self, now: Time) -> Vec<Action> {
+        let gives_up = match self.offered {
+            Some(since) => now >= since + self.timings.offer,
+            None => !self.lease.holds(now),
+        };
+        if gives_up {
+            return self.end(None, Ending::GaveUp);
+        }
+        self.retry = Some(now + self.timings.pause_after(self.tries));
+        self.tries = self.tries.saturating_add(1);
+        Vec::new()
+    }
+
+    fn end(&mut self, last: Option<Action>, ending: Ending) -> Vec<Action> {
+        (self.state, self.retry) = (State::Ended, None);
+        last.into_iter().chain([Action::End(ending)]).collect()
+    }
+}

@@ -1,0 +1,271 @@
+//! Carries out the actions of one course: reads and writes its record, asks, runs the job, renews.
+
+use crate::action::{Action, Event, Write, Written};
+use crate::cluster::MAX_PAYLOAD;
+use crate::course::{Course, Delivery, Ending};
+use crate::decide::{Answer, Found};
+use crate::end::End;
+use crate::link::Link;
+use crate::node::{Holder, Shared};
+use crate::node_id::NodeId;
+use crate::order::Order;
+use crate::record::{Decided, Record, Released};
+use crate::subjects::PoolNames;
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use procpool_protocol::engine::{BoxFuture, JobEvent, Priority, Watched};
+use procpool_protocol::{JobError, JobId, OutcomeKind};
+use procpool_registry::Time;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::time::sleep_until;
+
+/// The answer of a node that runs the job.
+pub(crate) const AT_IT: &[u8] = b"at_it";
+
+/// A delivered job.
+pub(crate) struct Handed {
+    pub(crate) id: JobId,
+    pub(crate) pool: String,
+    pub(crate) names: PoolNames,
+    pub(crate) order: Order,
+    pub(crate) priority: Priority,
+    /// The subject of acknowledgements.
+    pub(crate) reply: String,
+}
+
+/// Returns a job to the queue.
+pub(crate) async fn nak(link: &Link, reply: String, delay: Duration) {
+    let delay = crate::streams::nanos(delay);
+    link.tell(reply, format!("-NAK {{\"delay\":{delay}}}").into()).await;
+}
+
+/// An event for which a course waits.
+enum Done {
+    Event(Event),
+    /// The job ended here.
+    Ended(Option<(End, Bytes)>),
+}
+
+type Work<'a> = FuturesUnordered<BoxFuture<'a, Done>>;
+
+/// Plays a delivery to its end.
+pub(crate) async fn run(shared: &Shared, holder: &Holder, handed: Handed, delivery: Delivery) {
+    let deadline = delivery.deadline;
+    let (mut course, first) = Course::new(delivery);
+    let mut custody = Custody { shared, handed, deadline, result: None };
+    let mut work = Work::new();
+    let mut actions = vec![first];
+    let mut gone = shared.gone();
+    loop {
+        for action in actions {
+            if let Action::End(ending) = action {
+                return custody.end(ending).await;
+            }
+            custody.act(&course, action, &mut work).await;
+        }
+        let tick = course.timeout().map(|at| shared.cluster.0.instant(at));
+        let tick = async {
+            match tick {
+                Some(at) => sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        let event = tokio::select! {
+            biased;
+            _ = gone.wait_for(|gone| *gone) => return,
+            Some(done) = work.next() => match done {
+                Done::Event(event) => event,
+                Done::Ended(end) => custody.ended(end),
+            },
+            () = holder.look.notified() => Event::Look,
+            () = tick => Event::Tick,
+        };
+        let now = shared.cluster.0.now();
+        actions = course.handle(now, event);
+        holder.is_at_it.store(course.is_at_it(), Ordering::Relaxed);
+        holder.is_shaky.store(course.is_shaky(now), Ordering::Relaxed);
+    }
+}
+
+struct Custody<'a> {
+    shared: &'a Shared,
+    handed: Handed,
+    deadline: Time,
+    result: Option<(End, Bytes)>,
+}
+
+impl<'a> Custody<'a> {
+    fn link(&self) -> &'a Link {
+        &self.shared.cluster.0.link
+    }
+
+    async fn act(&mut self, course: &Course, action: Action, work: &mut Work<'a>) {
+        match action {
+            Action::Read => {
+                let read =
+                    read(self.link(), self.handed.names.records(), self.handed.names.record(self.handed.id));
+                work.push(Box::pin(async move { Done::Event(Event::Read(read.await)) }));
+            }
+            Action::Ask(node) => {
+                let asked = ask(self.shared, node, self.handed.id);
+                work.push(Box::pin(async move { Done::Event(Event::Answered(asked.await)) }));
+            }
+            Action::Write(write) => {
+                let written = self.write(course, write);
+                work.push(Box::pin(async move { Done::Event(Event::Written(written.await)) }));
+            }
+            Action::Renew => work.push(self.renew()),
+            Action::Start { .. } => work.push(self.start()),
+            Action::Kill => {
+                tracing::warn!(job = %self.handed.id, "kills a job whose lease or record is lost");
+                self.shared.engine.cancel(self.handed.id);
+            }
+            Action::Ack => self.link().tell(self.handed.reply.clone(), "+ACK".into()).await,
+            Action::Nak(delay) => nak(self.link(), self.handed.reply.clone(), delay).await,
+            Action::End(_) => {}
+        }
+    }
+
+    /// Tells the front that there is an outcome.
+    async fn end(self, ending: Ending) {
+        self.shared.count(ending);
+        if let (Ending::Told | Ending::Decided, Some(front)) = (ending, self.handed.order.reply.clone()) {
+            self.link().tell(front, self.handed.id.to_string().into()).await;
+        }
+    }
+
+    fn ended(&mut self, end: Option<(End, Bytes)>) -> Event {
+        let Some((end, output)) = end else { return Event::Refused };
+        let is_killed = matches!(end, End::Cancelled { .. });
+        self.result = Some(match output.len() {
+            size if size > MAX_PAYLOAD => {
+                let limit = MAX_PAYLOAD as u64;
+                (End::OutputTooLarge { size: size as u64, limit }, Bytes::new())
+            }
+            _ => (end, output),
+        });
+        Event::Finished { is_killed }
+    }
+
+    fn write(&self, course: &Course, write: Write) -> impl Future<Output = Written> + Send + use<'a> {
+        let me = self.shared.id.clone();
+        let decided =
+            |attempt, end, output| Record::Decided(Decided { by: me.clone(), attempt, end, output });
+        let (expect, record) = match write {
+            Write::Claim { expect, attempt } => (expect, Record::Claimed(course.claim(attempt))),
+            Write::Release { expect, attempt } => {
+                (expect, Record::Released(Released { node: me.clone(), attempt }))
+            }
+            Write::HostLost { expect, claim } => {
+                (expect, decided(claim.attempt, End::HostLost { node: claim.node }, Bytes::new()))
+            }
+            Write::Expired { expect } => {
+                let limit = self.handed.order.terms.timeout;
+                (expect, decided(0, End::TimedOut { ran: false, limit }, Bytes::new()))
+            }
+            Write::Result { expect, attempt } => {
+                let lost = || (End::Other { message: "its node has lost the result".into() }, Bytes::new());
+                let (end, output) = self.result.clone().unwrap_or_else(lost);
+                (expect, decided(attempt, end, output))
+            }
+        };
+        let retain = self.shared.cluster.0.pools.get(&self.handed.pool).map(|(pool, _)| pool.retain);
+        // Only an outcome expires: a claim stays until it has one.
+        let ttl = retain.filter(|_| matches!(record, Record::Decided(_)));
+        let (link, subject) = (self.link(), self.handed.names.record(self.handed.id));
+        async move {
+            let Ok(body) = record.seal() else { return Written::Unknown };
+            match link.publish(subject, expect, ttl, body).await {
+                Ok(seq) => Written::Stored(seq),
+                Err(error) if error.is_conflict() => Written::Conflict,
+                Err(_) => Written::Unknown,
+            }
+        }
+    }
+
+    /// Renews by a request: its answer says that the server is there, and the record whose job it is.
+    fn renew(&self) -> BoxFuture<'a, Done> {
+        let (link, reply, cluster) = (self.link(), self.handed.reply.clone(), &self.shared.cluster.0);
+        let read = read(link, self.handed.names.records(), self.handed.names.record(self.handed.id));
+        Box::pin(async move {
+            let sent = cluster.now();
+            let renewed = link.request(reply, None, "+WPI".into(), link.patience).await;
+            let found = if renewed.is_ok() { read.await } else { None };
+            Done::Event(Event::Renewed { sent, found })
+        })
+    }
+
+    fn start(&self) -> BoxFuture<'a, Done> {
+        let (id, engine) = (self.handed.id, &self.shared.engine);
+        let left = self.deadline.since(self.shared.cluster.0.now());
+        let job = self.handed.order.submission(&self.handed.pool, self.handed.priority, left);
+        match engine.submit_watched(id, job) {
+            Ok(watched) => Box::pin(async move {
+                let (result, is_stream) = to_end(watched, || _ = engine.cancel(id)).await;
+                Done::Ended(match is_stream {
+                    false => End::of(result),
+                    true => Some((End::Other { message: STREAMS.into() }, Bytes::new())),
+                })
+            }),
+            // Another node may take it, now or later.
+            Err(error) if error.is_retryable() => Box::pin(async { Done::Ended(None) }),
+            Err(error) => {
+                let end = End::Other { message: error.to_string() };
+                Box::pin(async { Done::Ended(Some((end, Bytes::new()))) })
+            }
+        }
+    }
+}
+
+const STREAMS: &str = "not_supported: the job streams its output, which jobs on many hosts cannot do yet";
+
+/// Waits for the outcome of a job. A stream of output ends it.
+async fn to_end(
+    watched: Watched,
+    cancel: impl Fn(),
+) -> (Result<procpool_protocol::Payload, Box<JobError>>, bool) {
+    let Watched { accepted, mut events, .. } = watched;
+    let (mut outcome, mut is_stream) = (accepted.outcome, false);
+    loop {
+        tokio::select! {
+            biased;
+            Some(event) = events.next() => {
+                if matches!(event, JobEvent::Chunk(_)) && !is_stream {
+                    is_stream = true;
+                    cancel();
+                }
+            }
+            finished = &mut outcome => {
+                let is_ok = finished.result.as_ref().map_or_else(|error| error.kind(), |_| OutcomeKind::Ok);
+                return (finished.result, is_stream && matches!(is_ok, OutcomeKind::Ok | OutcomeKind::Cancelled));
+            }
+        }
+    }
+}
+
+/// Reads a record. `None` if there was no answer.
+async fn read(link: &Link, stream: String, subject: String) -> Option<Found> {
+    let Some(stored) = link.last(&stream, &subject).await.ok()? else { return Some(Found::Nothing) };
+    let seq = stored.seq;
+    Some(match Record::open(&stored.body) {
+        Ok(Record::Claimed(claim)) => Found::Claimed { seq, claim },
+        Ok(Record::Released(Released { attempt, .. })) => Found::Released { seq, attempt },
+        Ok(Record::Decided(Decided { by, attempt, .. })) => Found::Decided { seq, by, attempt },
+        Err(_) => Found::Unreadable,
+    })
+}
+
+/// Asks a node about a job.
+async fn ask(shared: &Shared, node: NodeId, job: JobId) -> Answer {
+    let (link, timings) = (&shared.cluster.0.link, shared.cluster.0.settings.timings);
+    let subject = shared.cluster.0.namespace.control(node.as_str());
+    match link.request(subject, None, job.to_string().into(), timings.ask).await {
+        Ok(answer) if answer.payload == AT_IT => Answer::AtIt,
+        Ok(_) => Answer::NotAtIt,
+        // A node that has no connection for this time has killed the job.
+        Err(_) if link.is_up_for(timings.fence) => Answer::Silent,
+        Err(_) => Answer::Unsure,
+    }
+}

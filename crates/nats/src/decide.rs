@@ -1,0 +1,172 @@
+//! Decides what a node does with a job that the server hands to it. Pure: the record decides, not the delivery.
+
+use crate::node_id::NodeId;
+use crate::order::Terms;
+use crate::record::Claim;
+
+/// The record of a job, as far as a decision needs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// There is none.
+    Nothing,
+    /// A node has claimed the job.
+    Claimed {
+        /// The sequence of the record.
+        seq: u64,
+        /// The claim.
+        claim: Claim,
+    },
+    /// A node gave the job back before it started.
+    Released {
+        /// The sequence of the record.
+        seq: u64,
+        /// The number of the attempt that did not start.
+        attempt: u32,
+    },
+    /// The job has its outcome.
+    Decided {
+        /// The sequence of the record.
+        seq: u64,
+        /// The node or front that decided.
+        by: NodeId,
+        /// The number of the last attempt.
+        attempt: u32,
+    },
+    /// A newer build wrote it, which alone may decide.
+    Unreadable,
+}
+
+impl Found {
+    /// Returns the sequence that a write over this record has to expect.
+    #[must_use]
+    pub fn expected(&self) -> u64 {
+        match self {
+            Self::Nothing | Self::Unreadable => 0,
+            Self::Claimed { seq, .. } | Self::Released { seq, .. } | Self::Decided { seq, .. } => *seq,
+        }
+    }
+}
+
+/// The answer of a node about a job that it has claimed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It runs the job, or still holds its outcome.
+    AtIt,
+    /// It lives, and does not have the job.
+    NotAtIt,
+    /// It did not answer in time.
+    Silent,
+    /// It did not answer, and may be on its way back to a server that was away until now.
+    Unsure,
+}
+
+/// A decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Claim the job, expecting this sequence.
+    Claim {
+        /// The expected sequence.
+        expect: u64,
+        /// The number of the attempt.
+        attempt: u32,
+    },
+    /// Ask the node of the claim.
+    Ask {
+        /// The sequence of the record.
+        seq: u64,
+        /// The claim.
+        claim: Claim,
+    },
+    /// Decide that the node of the claim is lost.
+    HostLost {
+        /// The expected sequence.
+        expect: u64,
+        /// The lost claim.
+        claim: Claim,
+    },
+    /// Decide that the job's time is up before it ran.
+    Expire {
+        /// The expected sequence.
+        expect: u64,
+    },
+    /// Remove the job from the queue: it has its outcome.
+    Ack,
+    /// Leave the job to a later delivery, because its node runs it.
+    Later,
+    /// Leave the job to a newer build.
+    Foreign,
+}
+
+/// Decides about a delivered job. `has_expired` says that its time is up.
+#[must_use]
+pub fn on_delivery(found: &Found, has_expired: bool) -> Step {
+    match found {
+        Found::Unreadable => Step::Foreign,
+        Found::Decided { .. } => Step::Ack,
+        Found::Nothing if has_expired => Step::Expire { expect: 0 },
+        Found::Nothing => Step::Claim { expect: 0, attempt: 1 },
+        Found::Released { seq, .. } if has_expired => Step::Expire { expect: *seq },
+        Found::Released { seq, attempt } => Step::Claim { expect: *seq, attempt: *attempt },
+        Found::Claimed { seq, claim } => Step::Ask { seq: *seq, claim: claim.clone() },
+    }
+}
+
+/// Decides about a claimed job after its node was asked.
+///
+/// A job that is not idempotent never gets a second claim. So it starts at most once, whatever the queue does.
+#[must_use]
+pub fn on_answer(seq: u64, claim: &Claim, terms: &Terms, answer: Answer, has_expired: bool) -> Step {
+    match answer {
+        Answer::AtIt | Answer::Unsure => Step::Later,
+        _ if terms.idempotent && claim.attempt < terms.attempts && !has_expired => {
+            Step::Claim { expect: seq, attempt: claim.attempt + 1 }
+        }
+        _ => Step::HostLost { expect: seq, claim: claim.clone() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn claim(attempt: u32) -> Claim {
+        Claim { node: NodeId::new("a", 1), attempt, nonce: 1, lease: Duration::from_secs(15) }
+    }
+
+    fn terms(idempotent: bool) -> Terms {
+        Terms { idempotent, attempts: 2, timeout: Duration::from_secs(60) }
+    }
+
+    #[test]
+    fn a_delivery_alone_decides_nothing() {
+        assert_eq!(on_delivery(&Found::Nothing, false), Step::Claim { expect: 0, attempt: 1 });
+        assert_eq!(on_delivery(&Found::Nothing, true), Step::Expire { expect: 0 });
+        let decided = Found::Decided { seq: 3, by: NodeId::new("a", 1), attempt: 1 };
+        assert_eq!(on_delivery(&decided, true), Step::Ack);
+        assert_eq!(
+            on_delivery(&Found::Claimed { seq: 3, claim: claim(1) }, true),
+            Step::Ask { seq: 3, claim: claim(1) }
+        );
+        let released = Found::Released { seq: 4, attempt: 2 };
+        assert_eq!(on_delivery(&released, false), Step::Claim { expect: 4, attempt: 2 });
+        assert_eq!(on_delivery(&released, true), Step::Expire { expect: 4 });
+        assert_eq!(on_delivery(&Found::Unreadable, true), Step::Foreign);
+    }
+
+    #[test]
+    fn only_an_idempotent_job_with_attempts_and_time_left_is_claimed_again() {
+        let lost = Step::HostLost { expect: 3, claim: claim(1) };
+        for answer in [Answer::NotAtIt, Answer::Silent] {
+            let decide =
+                |attempt, idempotent, late| on_answer(3, &claim(attempt), &terms(idempotent), answer, late);
+            assert_eq!(decide(1, true, false), Step::Claim { expect: 3, attempt: 2 });
+            assert_eq!(decide(2, true, false), Step::HostLost { expect: 3, claim: claim(2) });
+            assert_eq!(decide(1, true, true), lost);
+            assert_eq!(decide(1, false, false), lost);
+        }
+        for answer in [Answer::AtIt, Answer::Unsure] {
+            assert_eq!(on_answer(3, &claim(1), &terms(true), answer, true), Step::Later);
+        }
+    }
+}

