@@ -320,6 +320,7 @@ mod tests {
         let mut events = core.news.listen();
         core.feed(Event::Stop);
         assert!(*core.drained().borrow());
+        assert!(matches!(events.next().await, Some(PoolEvent::Jobs(_))), "the drain counts the jobs");
         {
             let mut next = std::pin::pin!(events.next());
             let early = std::future::poll_fn(|context| Poll::Ready(next.as_mut().poll(context))).await;
