@@ -1,6 +1,6 @@
-//! The time for which those who look at a pool hold its lock. The pool is in this process, and the whole call is timed,
-//! with what it does before and after it has the lock: the lock is held for less. A tick of the stream takes the lock anew
-//! for every 32 workers, so its goal counts for a pool of 32.
+//! The time for which those who look at a pool hold its lock. The pools are in this process. A whole round is timed, with
+//! what it does before and after each lock, and divided by the number of locks: a lock is held for less. A single look would
+//! tell how long a processor takes to wake up from the pause before it.
 
 use super::{Kit, all_ready};
 use crate::contest::{Goal, Row};
@@ -11,10 +11,11 @@ use procpool::{Coordinator, CoordinatorConfig, Pool};
 use procpool_ping::Ping;
 use std::time::{Duration, Instant};
 
-const CROWD: (&str, usize) = ("1,000 workers", 1_000);
+/// Number of pools that a scrape looks at, one after the other, each under a lock of its own.
+const POOLS: usize = 20;
 
-/// As many workers as a tick of the stream copies at a time.
-const BATCH: (&str, usize) = ("32 workers", 32);
+/// Number of workers that a tick of the stream copies under one lock.
+const BATCH: usize = 32;
 
 /// Maximum time of a lock, in microseconds.
 const MOST: f64 = 20.0;
@@ -24,53 +25,59 @@ const PAUSE: Duration = Duration::from_millis(1);
 
 /// A pool's part of a scrape.
 pub(super) async fn figures(kit: Kit) -> Result<Row> {
-    looks(&kit, "scrape-lock", "a pool's part of a scrape, p99", [CROWD, BATCH], || {
-        Box::new(|pools: &Coordinator| drop(pools.figures()))
-    })
-    .await
+    let looks = async |name, workers| {
+        let look = Box::new(|pools: &Coordinator| drop(pools.figures()));
+        Looks::at(&kit, name, (POOLS, workers), POOLS, look).await
+    };
+    let ours = looks("20 pools of 50 workers", 50).await?;
+    let beside = looks("20 pools of one worker", 1).await?;
+    let row = Row::new("scrape-lock", "a pool's part of a scrape, p99", "µs", ours);
+    Ok(row.beside(beside).goal(Goal::Below(MOST)))
 }
 
-/// A pool's part of a tick of the stream for viewers.
+/// The part of a tick of the stream for viewers that holds a lock.
 pub(super) async fn sample(kit: Kit) -> Result<Row> {
-    looks(&kit, "sample-lock", "a pool's part of a tick of the stream, p99", [BATCH, CROWD], || {
+    let looks = async |name, workers: usize| {
         let mut samples = Vec::new();
-        Box::new(move |pools: &Coordinator| pools.sample(&mut samples))
-    })
-    .await
+        let look = Box::new(move |pools: &Coordinator| pools.sample(&mut samples));
+        // The last batch is the one that finds no further worker.
+        Looks::at(&kit, name, (1, workers), workers / BATCH + 1, look).await
+    };
+    let ours = looks("a pool of 1,000 workers", 1_000).await?;
+    let row = Row::new("sample-lock", "a lock's part of a tick of the stream, p99", "µs", ours);
+    Ok(row.beside(looks("a pool of 200 workers", 200).await?).goal(Goal::Below(MOST)))
 }
 
 type Look = Box<dyn FnMut(&Coordinator) + Send>;
-
-/// A row of pools of these sizes, of which the first has the goal.
-async fn looks(
-    kit: &Kit,
-    name: &'static str,
-    what: &'static str,
-    sizes: [(&'static str, usize); 2],
-    look: fn() -> Look,
-) -> Result<Row> {
-    let count = kit.args.effort(2_000);
-    let mut pools = Vec::new();
-    for size in sizes {
-        pools.push(Box::new(Looks::at(size, look(), count).await?));
-    }
-    let [first, other] = <[_; 2]>::try_from(pools).map_err(|_| "two pools")?;
-    Ok(Row::new(name, what, "µs", first).beside(other).goal(Goal::Below(MOST)))
-}
 
 struct Looks {
     name: &'static str,
     pools: Coordinator,
     look: Look,
+    /// Number of locks that a look takes, one after the other.
+    locks: usize,
     count: usize,
 }
 
 impl Looks {
-    async fn at((name, workers): (&'static str, usize), look: Look, count: usize) -> Result<Self> {
-        let pool = Pool::<Ping>::builder(places::worker("procpool-ping")?).workers(workers..=workers);
-        let pools = Coordinator::start(CoordinatorConfig::new([pool.config()?])).await?;
-        all_ready(pools.pool::<Ping>("ping")?, workers).await?;
-        Ok(Self { name, pools, look, count })
+    async fn at(
+        kit: &Kit,
+        name: &'static str,
+        (pools, workers): (usize, usize),
+        locks: usize,
+        look: Look,
+    ) -> Result<Box<Self>> {
+        let names: Vec<_> = (0..pools).map(|number| format!("ping-{number}")).collect();
+        let pool = |name: &String| {
+            let pool = Pool::<Ping>::builder(places::worker("procpool-ping")?).name(name);
+            Ok(pool.workers(workers..=workers).config()?)
+        };
+        let configs: Vec<_> = names.iter().map(pool).collect::<Result<_>>()?;
+        let pools = Coordinator::start(CoordinatorConfig::new(configs)).await?;
+        for name in &names {
+            all_ready(pools.pool::<Ping>(name)?, workers).await?;
+        }
+        Ok(Box::new(Self { name, pools, look, locks, count: kit.args.effort(2_000) }))
     }
 }
 
@@ -86,7 +93,7 @@ impl Contestant for Looks {
                 tokio::time::sleep(PAUSE).await;
                 let begun = Instant::now();
                 (self.look)(&self.pools);
-                times.push(begun.elapsed());
+                times.push(begun.elapsed() / u32::try_from(self.locks)?);
             }
             Ok(Measured::quantile(times.into_iter().collect(), 0.99))
         })
