@@ -33,7 +33,7 @@ fn read(path: &str, most: u64) -> Option<String> {
     Some(String::from_utf8_lossy(&bytes(path, most)?).into_owned())
 }
 
-/// What a process has mapped executable, in the order of their addresses.
+/// The files that a process has mapped executable, in the order of their addresses.
 #[derive(Debug, Default)]
 pub(super) struct Mapped {
     pub(super) mappings: Vec<Mapping>,
