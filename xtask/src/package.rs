@@ -27,6 +27,7 @@ const PUBLISHED: &[&str] = &[
     "procpool-stacks",
     "procpool-conform",
     "procpool-registry",
+    "procpool-store",
     "procpool-scheduler",
     "procpool-schedules",
     "procpool-process",

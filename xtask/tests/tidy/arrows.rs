@@ -65,6 +65,7 @@ const RULES: &[Rule] = &[
             "procpool-jobs",
             "procpool-protocol",
             "procpool-schedules",
+            "procpool-store",
         ],
         others: Others::Any,
     },
@@ -139,6 +140,12 @@ const RULES: &[Rule] = &[
         package: "procpool-registry",
         ours: &["procpool-protocol"],
         others: Others::Without(&["tokio", "interprocess", "rustix", "libc"]),
+    },
+    // It blocks, on a thread of its owner.
+    Rule {
+        package: "procpool-store",
+        ours: &["procpool-registry", "procpool-protocol"],
+        others: Others::Without(&["tokio", "interprocess", "libc"]),
     },
     // It reads no clock, and knows no jobs.
     Rule {

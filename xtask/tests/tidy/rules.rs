@@ -64,8 +64,13 @@ const WALL_CLOCK: &[&str] = &[
     "crates/coordinator/src/recorder/shelf.rs",
     // Viewers of the stream compare its times with those of deaths.
     "crates/frontend/src/board/sampler.rs",
+    // The time of day at which a job is to run.
+    "crates/frontend/src/params.rs",
+    "crates/server/src/config/schedules.rs",
     // Read once: the dates of jobs count from then by `Instant`.
     "crates/jobs/src/clock.rs",
+    // Read at each commit: over a restart of the machine only dates are left, and the time of a store never goes back.
+    "crates/store/src/clock.rs",
     // The date of a line that a worker wrote.
     "crates/process/src/lines/mod.rs",
     "crates/process/src/lines/ring.rs",

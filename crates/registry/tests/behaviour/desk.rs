@@ -7,14 +7,16 @@ use procpool_protocol::engine::Submission;
 use procpool_protocol::outcome::{Finished, Timing};
 use procpool_protocol::{Encoding, JobError, JobId, Payload, Stage};
 use procpool_registry::{
-    Cursor, Decision, Effect, Event, Filter, Fingerprint, Handled, KeyText, Memory, Offer, Record, Refused,
-    Registry, Settings, Time,
+    Cursor, Decision, Effect, Event, Filter, Fingerprint, Handled, KeyText, Offer, Record, Refused, Registry,
+    Settings, Time,
 };
+
+use crate::tested::{Tested, empty};
 
 pub(crate) const HOUR: Duration = Duration::from_secs(60 * 60);
 
 pub(crate) struct Desk {
-    pub(crate) registry: Registry,
+    pub(crate) registry: Registry<Tested>,
     pub(crate) now: Time,
     last: u128,
 }
@@ -27,10 +29,10 @@ impl Desk {
     pub(crate) fn with(change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = Settings::default();
         change(&mut settings);
-        Self::over(Memory::default(), settings, 7)
+        Self::over(empty(), settings, 7)
     }
 
-    pub(crate) fn over(storage: Memory, settings: Settings, number: u64) -> Self {
+    pub(crate) fn over(storage: Tested, settings: Settings, number: u64) -> Self {
         let registry = Registry::with_storage(storage, settings, number).expect("settings that fit");
         Self { registry, now: Time::ZERO + HOUR, last: u128::from(number) << 64 }
     }

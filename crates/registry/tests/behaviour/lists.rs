@@ -1,9 +1,10 @@
 //! Lists: filters, order, cursors.
 
 use procpool_protocol::{OutcomeKind, Stage};
-use procpool_registry::{Event, Filter, ForeignCursor, MAX_PAGE, Memory, Phase, Settings};
+use procpool_registry::{Event, Filter, ForeignCursor, MAX_PAGE, Phase, Settings};
 
 use crate::desk::{Desk, HOUR, cancelled, ok};
+use crate::tested::empty;
 
 fn filter(change: impl FnOnce(&mut Filter)) -> Filter {
     let mut filter = Filter::default();
@@ -80,7 +81,7 @@ fn jobs_that_come_and_go_during_a_walk_disturb_no_other() {
 #[test]
 fn a_cursor_of_another_registry_is_refused() {
     let mut desk = Desk::new();
-    let other = Desk::over(Memory::default(), Settings::default(), 8);
+    let other = Desk::over(empty(), Settings::default(), 8);
     desk.queued();
     desk.queued();
     let page = desk.registry.list(&Filter::default(), None, 1).expect("no cursor");

@@ -7,5 +7,6 @@ mod desk;
 mod keys;
 mod lists;
 mod restarting;
+mod tested;
 mod transitions;
 mod watching;

@@ -4,11 +4,12 @@ use procpool_protocol::Payload;
 use procpool_registry::{Decision, Event, Filter, Resumed};
 
 use crate::desk::{Desk, HOUR, ok};
+use crate::tested::reopened;
 
 /// Ends the registry, and continues over its storage.
 fn restart(desk: Desk) -> Desk {
     let (now, settings) = (desk.now, *desk.registry.settings());
-    let mut next = Desk::over(desk.registry.into_storage(), settings, 8);
+    let mut next = Desk::over(reopened(desk.registry.into_storage(), now), settings, 8);
     next.now = now;
     next
 }

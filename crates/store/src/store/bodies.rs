@@ -1,0 +1,114 @@
+//! Inputs and results: short ones in the database, long ones as files.
+
+use std::fs;
+use std::sync::Arc;
+
+use procpool_protocol::JobId;
+use procpool_protocol::engine::Submission;
+use procpool_protocol::outcome::Finished;
+use procpool_registry::Record;
+use rusqlite::OptionalExtension;
+
+use super::Store;
+use crate::encode::{self, Unreadable};
+use crate::place::{Kind, SPOOLED_ABOVE};
+use crate::row::{checksum_of, rowid};
+use crate::trouble::Trouble;
+
+impl Store {
+    pub(super) fn write_input(&mut self, record: &Record, input: &Submission) -> Result<(), Trouble> {
+        self.group.grows = true;
+        self.write_body(record, Kind::Input, encode::submission::encode(input))
+    }
+
+    pub(super) fn write_result(&mut self, job: JobId, result: &Finished) -> Result<(), Trouble> {
+        match self.find(job)? {
+            Some(record) => self.write_body(&record, Kind::Result, encode::finished::encode(result)),
+            None => Err(Trouble::Broken(format!("a result came without a record of job {job}"))),
+        }
+    }
+
+    pub(super) fn read_input(&self, job: JobId) -> Result<Option<Arc<Submission>>, Trouble> {
+        if let Some(input) = self.early.get(&job) {
+            return Ok(Some(input.clone()));
+        }
+        self.read_body(job, Kind::Input, encode::submission::decode)
+    }
+
+    pub(super) fn read_result(&self, job: JobId) -> Result<Option<Arc<Finished>>, Trouble> {
+        self.read_body(job, Kind::Result, |bytes| encode::finished::decode(bytes, job))
+    }
+
+    fn write_body(&mut self, record: &Record, kind: Kind, bytes: Vec<u8>) -> Result<(), Trouble> {
+        let seq = rowid(record.seq);
+        let crc = checksum_of(&seq.to_le_bytes(), &bytes);
+        let length = rowid(bytes.len() as u64);
+        let is_long = bytes.len() > SPOOLED_ABOVE;
+        if is_long {
+            let path = self.spool.path(record.id, kind);
+            self.group.made.push(path.clone());
+            self.spool.write(&path, &bytes)?;
+        }
+        let sql = match kind {
+            Kind::Input => "INSERT OR REPLACE INTO input (seq, length, body, crc) VALUES (?, ?, ?, ?)",
+            Kind::Result => "INSERT OR REPLACE INTO result (seq, length, body, crc) VALUES (?, ?, ?, ?)",
+        };
+        let body = Some(bytes).filter(|_| !is_long);
+        self.connection.prepare_cached(sql)?.execute((seq, length, body, crc))?;
+        Ok(())
+    }
+
+    fn read_body<T>(
+        &self,
+        job: JobId,
+        kind: Kind,
+        decode: impl FnOnce(&[u8]) -> Result<T, Unreadable>,
+    ) -> Result<Option<Arc<T>>, Trouble> {
+        let Some(record) = self.find(job)? else { return Ok(None) };
+        let seq = rowid(record.seq);
+        let sql = match kind {
+            Kind::Input => "SELECT length, body, crc FROM input WHERE seq = ?",
+            Kind::Result => "SELECT length, body, crc FROM result WHERE seq = ?",
+        };
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let row = statement.query_row([seq], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+        let Some((length, body, crc)) = row.optional()? else { return Ok(None) };
+        let damaged =
+            |why: &str| Trouble::Broken(format!("the {} of job {job} is damaged: {why}", named(kind)));
+        let body: Option<Vec<u8>> = body;
+        let bytes = match body {
+            Some(bytes) => bytes,
+            None => fs::read(self.spool.path(job, kind)).map_err(|error| damaged(&error.to_string()))?,
+        };
+        let (length, crc): (i64, u32) = (length, crc);
+        if rowid(bytes.len() as u64) != length || checksum_of(&seq.to_le_bytes(), &bytes) != crc {
+            return Err(damaged("its checksum is wrong"));
+        }
+        decode(&bytes).map(Arc::new).map(Some).map_err(|error| damaged(&error.to_string()))
+    }
+
+    /// Removes an input or a result. Its file goes when that is durable.
+    pub(super) fn erase_body(&mut self, job: JobId, kind: Kind) -> Result<(), Trouble> {
+        if kind == Kind::Input && self.early.remove(&job).is_some() {
+            return Ok(());
+        }
+        let Some(record) = self.find(job)? else { return Ok(()) };
+        let sql = match kind {
+            Kind::Input => "DELETE FROM input WHERE seq = ? RETURNING body IS NULL",
+            Kind::Result => "DELETE FROM result WHERE seq = ? RETURNING body IS NULL",
+        };
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let is_long = statement.query_row([rowid(record.seq)], |row| row.get(0)).optional()?;
+        if is_long == Some(true) {
+            self.group.dropped.push(self.spool.path(job, kind));
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn named(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Input => "input",
+        Kind::Result => "result",
+    }
+}

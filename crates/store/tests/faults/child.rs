@@ -1,0 +1,150 @@
+//! Processes that use a store until somebody kills them, or the system fails them: this executable again, as one test
+//! that does nothing otherwise.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use procpool_registry::{CommitError, Durable, Storage};
+use procpool_store::{Durability, Store};
+use rustix::process::{Resource, Rlimit, setrlimit};
+
+use crate::harness::{Desk, accept, at, desk, finish};
+use crate::random::Random;
+
+const ROLE: &str = "PROCPOOL_STORE_ROLE";
+const DIRECTORY: &str = "PROCPOOL_STORE_DIRECTORY";
+const DURABILITY: &str = "PROCPOOL_STORE_DURABILITY";
+
+/// Returns the command of a child, before which another may stand.
+pub(crate) fn command(role: &str, directory: &Path, before: &[&str]) -> Command {
+    let this = std::env::current_exe().expect("this executable");
+    let mut command = match before {
+        [] => Command::new(this),
+        [first, rest @ ..] => {
+            let mut command = Command::new(first);
+            command.args(rest).arg(this);
+            command
+        }
+    };
+    command.args(["child::child", "--exact", "--nocapture", "--test-threads=1"]);
+    command.env(ROLE, role).env(DIRECTORY, directory).stdout(Stdio::piped());
+    command
+}
+
+pub(crate) fn without_syncs(command: &mut Command) {
+    command.env(DURABILITY, "process");
+}
+
+/// Returns the lines of a child that say something.
+pub(crate) fn lines(child: &mut Child) -> impl Iterator<Item = String> + use<> {
+    let out: ChildStdout = child.stdout.take().expect("a pipe");
+    BufReader::new(out).lines().map_while(Result::ok).filter_map(|line| {
+        let at = line.find("ack ")?;
+        Some(line[at + 4..].to_owned())
+    })
+}
+
+fn say(text: &str) {
+    let mut out = std::io::stdout().lock();
+    out.write_all(format!("ack {text}\n").as_bytes()).and_then(|()| out.flush()).expect("a reader");
+}
+
+#[test]
+fn child() {
+    let Ok(role) = std::env::var(ROLE) else { return };
+    let directory = std::env::var(DIRECTORY).expect("a directory");
+    let durability = match std::env::var(DURABILITY) {
+        Ok(_) => Durability::Process,
+        Err(_) => Durability::Fsync,
+    };
+    let opened = Store::open(directory, durability).expect("a store");
+    assert_eq!(opened.damage, [""; 0]);
+    let desk = desk(opened.store);
+    match role.as_str() {
+        "commits" => commits(desk, u64::MAX),
+        "some" => commits(desk, 60),
+        "fails" => fails(desk),
+        "limited" => limited(desk),
+        other => panic!("no role {other}"),
+    }
+}
+
+/// Accepts and finishes jobs in groups, and says each number after its commit.
+fn commits(mut desk: Desk, groups: u64) {
+    let mut next = desk.storage().newest() + 1;
+    let mut random = Random::new(next);
+    let mut open: Vec<u64> = Vec::new();
+    for _ in 0..groups {
+        let mut said = Vec::new();
+        for _ in 0..1 + random.below(6) {
+            if random.one_in(2) && !open.is_empty() {
+                let number = open.swap_remove(random.below(open.len() as u64) as usize);
+                finish(&mut desk, number, random.below(4000) as usize);
+                said.push(format!("finished {number}"));
+            } else {
+                // Some of them are files.
+                let length = if random.one_in(12) { 70_000 } else { random.below(3000) };
+                accept(&mut desk, next, length as usize);
+                open.push(next);
+                said.push(format!("accepted {next}"));
+                next += 1;
+            }
+        }
+        desk = committed(desk, next).unwrap_or_else(|(_, error)| panic!("{error}"));
+        said.iter().for_each(|line| say(line));
+    }
+}
+
+/// Commits the group of a desk. The time is that of the last job.
+pub(crate) fn committed(registry: Desk, last: u64) -> Result<Desk, (Desk, CommitError)> {
+    let mut store = registry.into_storage();
+    match store.commit(at(last)) {
+        Ok(()) => Ok(desk(store)),
+        Err(error) => Err((desk(store), error)),
+    }
+}
+
+/// Commits until it fails, and then once more: a sync has failed, and nothing is certain from then on.
+fn fails(mut desk: Desk) {
+    for number in 1..10_000 {
+        accept(&mut desk, number, 3000);
+        match committed(desk, number) {
+            Ok(next) => {
+                say(&format!("accepted {number}"));
+                desk = next;
+            }
+            Err((_, CommitError::Full)) => panic!("a failed sync is no full disk"),
+            Err((desk, error)) => {
+                let mut store = desk.into_storage();
+                store.put_note("n", Some(vec![1]));
+                assert!(matches!(store.commit(at(number)), Err(CommitError::Broken(_))), "it went on");
+                say(&format!("broken {error}"));
+                return;
+            }
+        }
+    }
+    say("never failed");
+}
+
+/// Accepts jobs until no file may grow, then once more without the limit.
+fn limited(mut desk: Desk) {
+    let mut number = 0;
+    desk = loop {
+        number += 1;
+        accept(&mut desk, number, 60_000);
+        match committed(desk, number) {
+            Ok(next) => desk = next,
+            Err((_, CommitError::Broken(reason))) => panic!("broken: {reason}"),
+            Err((desk, _)) => break desk,
+        }
+        assert!(number < 5000, "the limit has no effect");
+    };
+    let (accepted, usage) = (number - 1, desk.usage().records);
+    assert_eq!(usage, accepted as usize, "the failed group counts");
+    setrlimit(Resource::Fsize, Rlimit { current: None, maximum: None }).expect("no limit");
+    accept(&mut desk, number, 60_000);
+    finish(&mut desk, 1, 100);
+    let desk = committed(desk, number).unwrap_or_else(|(_, error)| panic!("{error}"));
+    say(&format!("usage {}", desk.usage().records));
+}
