@@ -58,6 +58,10 @@ pub struct Submit {
     pub timeout: Option<Duration>,
     /// Maximum time for the run alone.
     pub run_timeout: Option<Duration>,
+    /// Time after which it runs.
+    pub delay: Option<Duration>,
+    /// When it runs (RFC 3339).
+    pub run_at: Option<String>,
     /// Whether the input is raw bytes instead of JSON.
     pub bytes: bool,
     /// Whether the answer is the accepted job, and not its output.
@@ -79,6 +83,8 @@ impl Submit {
         let target = Target::new("/v1/pools").segment(&self.pool).segment("jobs");
         let target = target.maybe("timeout", written(self.timeout).as_deref());
         let target = target.maybe("run_timeout", written(self.run_timeout).as_deref());
+        let target = target.maybe("delay", written(self.delay).as_deref());
+        let target = target.maybe("run_at", self.run_at.as_deref());
         let target = target.maybe("priority", self.priority.as_deref());
         let target = target.maybe("tenant", self.tenant.as_deref());
         let content_type = if self.bytes { "application/octet-stream" } else { "application/json" };

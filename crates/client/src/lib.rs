@@ -27,6 +27,7 @@ pub mod jobs;
 pub mod pools;
 mod problem;
 mod request;
+pub mod schedules;
 pub mod stacks;
 pub mod table;
 mod target;

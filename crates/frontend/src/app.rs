@@ -12,7 +12,7 @@ use crate::openapi::Documents;
 use crate::origin::OriginRule;
 use crate::owner::Owners;
 use crate::tls::Tls;
-use procpool_jobs::{Jobs, LocalJobs};
+use procpool_jobs::{Jobs, LocalJobs, Schedules};
 use procpool_memory::buffers::Buffers;
 use procpool_protocol::engine::{Admin, Engine};
 use std::fmt;
@@ -26,6 +26,7 @@ pub struct App {
     pub(crate) config: Arc<HttpConfig>,
     pub(crate) health: Health,
     pub(crate) jobs: Arc<dyn Jobs>,
+    pub(crate) schedules: Option<Schedules>,
     pub(crate) tokens: Option<Tokens>,
     pub(crate) tls: Option<Tls>,
     bounds: Bounds,
@@ -71,13 +72,20 @@ impl App {
             sessions: Arc::default(),
         };
         let (jobs, config) = (Arc::new(jobs), Arc::new(config));
-        Self { engine: engine.clone(), admin: engine, config, health, jobs, tokens: None, tls: None, bounds }
+        let (schedules, tokens, tls) = (None, None, None);
+        Self { engine: engine.clone(), admin: engine, config, health, jobs, schedules, tokens, tls, bounds }
     }
 
     /// Remembers jobs elsewhere than in memory.
     #[must_use]
     pub fn with_jobs(self, jobs: Arc<dyn Jobs>) -> Self {
         Self { jobs, ..self }
+    }
+
+    /// Shows these schedules, and lets operators run them.
+    #[must_use]
+    pub fn with_schedules(self, schedules: Schedules) -> Self {
+        Self { schedules: Some(schedules), ..self }
     }
 
     /// Asks every client for one of these tokens, but for probes. The processes of

@@ -59,6 +59,11 @@ impl Handover {
         Ok(handover)
     }
 
+    /// Returns whether the client does not wait for the outcome without limit.
+    pub(crate) fn is_asynchronous(&self) -> bool {
+        self.wait() != Wait::Outcome
+    }
+
     fn wait(&self) -> Wait {
         match self.preferences {
             Preferences { wait: Some(_), .. } => Wait::Limited,

@@ -67,6 +67,8 @@ kinds! {
     SettingsChanged "settings_changed" "The settings are not those of If-Match"
         "`If-Match` named the `ETag` of other settings than the pool has now, which `settings` shows. Read them again with \
          GET /v1/pools/{pool}. Nothing has changed."
+    UnknownSchedule "unknown_schedule" "There is no such schedule"
+        "GET /v1/schedules lists the schedules of this server. They are in its configuration."
     UnknownJob "unknown_job" "There is no such job"
         "No job has this id: its record has expired or made room for others, the server was restarted since, or the job ends \
          with its request and has no record. Only jobs that were sent with `Prefer: respond-async`, `Prefer: wait=…` or an \

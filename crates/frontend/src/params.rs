@@ -12,10 +12,13 @@ use procpool_protocol::engine::{
     ClientName, JobLimits, Priority, UnknownOrder, UnknownPriority, WorkerOrder,
 };
 use std::ops::RangeInclusive;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// The parameters of [`Parameters::job_limits`].
 pub(crate) const JOB_LIMITS: [&str; 2] = ["timeout", "run_timeout"];
+
+/// The parameters of [`Parameters::not_before`].
+pub(crate) const TIMES: [&str; 2] = ["delay", "run_at"];
 
 /// The parameters of [`Parameters::priority`] and [`Parameters::tenant`].
 pub(crate) const SHARE: [&str; 2] = ["priority", "tenant"];
@@ -89,6 +92,25 @@ impl Parameters {
     pub(crate) fn job_limits(&self) -> Result<JobLimits, Problem> {
         let [timeout, run_timeout] = JOB_LIMITS;
         Ok(JobLimits::new().timeout(self.duration(timeout)?).run_timeout(self.duration(run_timeout)?))
+    }
+
+    /// Returns the time after which the client wants its job to run. A time of day that has passed is no time at all.
+    pub(crate) fn not_before(&self) -> Result<Option<Duration>, Problem> {
+        let [delay, run_at] = TIMES;
+        match (self.duration(delay)?, self.text(run_at)) {
+            (Some(_), Some(_)) => Err(bad(run_at, "`delay` is set, too; leave one of them out")),
+            (delay, None) => Ok(delay),
+            (None, Some(text)) => {
+                let time = humantime::parse_rfc3339_weak(text).map_err(|_| {
+                    bad(run_at, "a time is needed, such as `2026-11-30T21:06:43Z` (RFC 3339, in UTC)")
+                })?;
+                let left = time.duration_since(SystemTime::now()).unwrap_or_default();
+                if left > LONGEST_TIMEOUT {
+                    return Err(bad(run_at, "it must not be more than a year from now"));
+                }
+                Ok(Some(left))
+            }
+        }
     }
 
     /// Returns the rank that the client gives its job.
@@ -192,6 +214,20 @@ impl<S: Send + Sync> FromRequestParts<S> for DeathNumber {
     }
 }
 
+/// The `{schedule}` of the path, decoded.
+pub(crate) struct ScheduleName(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for ScheduleName {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match Path::<String>::from_request_parts(parts, state).await {
+            Ok(Path(name)) => Ok(Self(name)),
+            Err(rejection) => Err(bad("schedule", rejection.body_text())),
+        }
+    }
+}
+
 /// The `{id}` of the path: a job's.
 pub(crate) struct JobName(pub(crate) JobId);
 
@@ -260,6 +296,31 @@ mod tests {
         for query in ["?timeout=0s", "?timeout=0", "?timeout=366days", "?timeout=99999999999999years"] {
             let problem = limits(query).unwrap_err();
             assert!(problem.contains(r#""parameter":"timeout""#), "{query}: {problem}");
+        }
+    }
+
+    #[test]
+    fn a_job_runs_after_a_delay_or_at_a_time() {
+        let not_before = |query: &str| {
+            let uri: Uri = format!("/jobs{query}").parse().unwrap();
+            let parameters = Parameters::of(&uri, &TIMES).unwrap();
+            parameters.not_before().map_err(|problem| serde_json::to_string(&problem).unwrap())
+        };
+        assert_eq!(not_before(""), Ok(None));
+        assert_eq!(not_before("?delay=1h"), Ok(Some(Duration::from_secs(3600))));
+        assert_eq!(not_before("?run_at=2020-01-01T00:00:00Z"), Ok(Some(Duration::ZERO)), "it runs now");
+        let at = SystemTime::now() + Duration::from_secs(7200);
+        let left = not_before(&format!("?run_at={}", humantime::format_rfc3339(at))).unwrap().unwrap();
+        assert!(left <= Duration::from_secs(7200) && left > Duration::from_secs(3600), "{left:?}");
+        for (query, words) in [
+            ("?delay=5", "`delay=2s`"),
+            ("?delay=400days", "longer than a year"),
+            ("?run_at=tomorrow", "RFC 3339"),
+            ("?run_at=2999-01-01T00:00:00Z", "more than a year from now"),
+            ("?delay=1s&run_at=2020-01-01T00:00:00Z", "leave one of them out"),
+        ] {
+            let problem = not_before(query).unwrap_err();
+            assert!(problem.contains(words), "{problem}");
         }
     }
 

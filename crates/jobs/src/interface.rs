@@ -1,5 +1,6 @@
 //! [`Jobs`]: the interface between a frontend and the store of jobs.
 
+use crate::durable::Health;
 use procpool_protocol::engine::{BoxFuture, Submission};
 use procpool_protocol::outcome::Finished;
 use procpool_protocol::{JobError, JobId};
@@ -131,6 +132,11 @@ pub trait Jobs: Send + Sync + 'static {
     /// Returns what is remembered, and the number of bytes of all events. The default counts nothing.
     fn usage(&self) -> (Usage, u64) {
         (Usage::default(), 0)
+    }
+
+    /// Returns whether jobs are accepted. By default they are.
+    fn health(&self) -> Health {
+        Health::Ok
     }
 
     /// Cancels a job that was enqueued.

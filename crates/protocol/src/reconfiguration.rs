@@ -16,6 +16,8 @@ pub struct ConfigReport {
     pub changed: Vec<ChangedPool>,
     /// Pools as they were.
     pub unchanged: Vec<String>,
+    /// Schedules that are new, changed or removed.
+    pub schedules: Vec<String>,
     /// Settings that take effect only after a restart, such as `server.listen`. The server keeps the old ones.
     pub restart: Vec<String>,
 }

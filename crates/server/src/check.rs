@@ -1,18 +1,21 @@
 //! `procpool check`: reads a configuration as `serve` would, and starts nothing unless it is asked to.
 
-use crate::config::{Config, PoolSpec};
+use crate::config::schedules::now;
+use crate::config::{Config, Durability, DurableConfig, PoolSpec, ScheduleSpec};
 use crate::error::Error;
+use crate::jobs;
 use crate::keys::Keys;
 use crate::signals::Signals;
 use procpool_coordinator::{Executable, PoolConfig, RawPool, memory_count, preflight};
 use procpool_frontend::schema_faults;
 use procpool_protocol::printable::{Escaping, printable};
 use procpool_protocol::{MemoryCount, size};
+use procpool_schedules::Wall;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// How long a worker that was started for the check may take to describe its job, and to exit.
 const EXIT: Duration = Duration::from_secs(2);
@@ -23,13 +26,14 @@ const LOOK: Duration = Duration::from_millis(2);
 /// Prints what would be served, after it has looked for everything that would prevent it. A setting that is
 /// probably a mistake is a warning on standard error.
 pub(crate) fn check(path: Option<&Path>) -> Result<ExitCode, Error> {
-    tell(&report(&inspected(path)?, memory_count))
+    let (config, pools) = inspected(path)?;
+    tell(&whole(&config, &pools))
 }
 
 /// The same, after it has started one worker of each pool and stopped it again. Only a worker knows its jobs.
 pub(crate) async fn check_starts(path: Option<&Path>) -> Result<ExitCode, Error> {
     let mut signals = Signals::catch()?;
-    let mut pools = inspected(path)?;
+    let (config, mut pools) = inspected(path)?;
     let started = async {
         for pool in &mut pools {
             start(pool).await?;
@@ -41,7 +45,7 @@ pub(crate) async fn check_starts(path: Option<&Path>) -> Result<ExitCode, Error>
         // Dropping the start kills its worker.
         stop = signals.stop() => return Ok(stop.exit_code()),
     }
-    tell(&report(&pools, memory_count))
+    tell(&whole(&config, &pools))
 }
 
 /// Starts one worker without a job, stops it, and notes the job that it serves. Workers that attach are somebody else's.
@@ -78,14 +82,16 @@ fn tell(report: &str) -> Result<ExitCode, Error> {
 }
 
 /// Returns the pools, after a look for everything that would keep them from being started.
-fn inspected(path: Option<&Path>) -> Result<Vec<PoolConfig>, Error> {
+fn inspected(path: Option<&Path>) -> Result<(Config, Vec<PoolConfig>), Error> {
     let config = Config::load(path)?;
     let settings = config.server.clone().resolve()?;
     Keys::load(settings.tokens, settings.tls)?;
     let pools = config.pools.iter().map(checked).collect::<Result<Vec<_>, _>>()?;
     let warnings = config.pools.iter().zip(&pools).flat_map(|(spec, pool)| spec.warnings(pool));
     warn(warnings.map(|warning| warning.to_string()));
-    Ok(pools)
+    // Their inputs are in files, too.
+    jobs::scheduled(&config.schedules)?;
+    Ok((config, pools))
 }
 
 fn warn(warnings: impl Iterator<Item = String>) {
@@ -102,6 +108,45 @@ fn checked(spec: &PoolSpec) -> Result<PoolConfig, Error> {
     preflight(&pool.limits.worker)
         .map_err(|reason| Error::Surroundings { pool: pool.name.clone(), reason })?;
     Ok(pool)
+}
+
+/// Returns what a configuration serves.
+fn whole(config: &Config, pools: &[PoolConfig]) -> String {
+    let mut text = report(pools, memory_count);
+    for (pool, retry) in config.pools.iter().filter_map(|pool| Some((&pool.name, pool.durable?))) {
+        let _ = writeln!(text, "  {pool}: {retry}");
+    }
+    text.extend(config.durable.as_ref().map(state));
+    text.extend(config.schedules.iter().map(schedule));
+    text
+}
+
+/// Returns the line about the place of durable jobs.
+fn state(durable: &DurableConfig) -> String {
+    let survives = match durable.durability {
+        Durability::Fsync => "the end of the process and of power",
+        Durability::Process => "the end of the process, not of power",
+    };
+    let mut text = String::new();
+    let _ = write!(Escaping(&mut text), "jobs in {} survive {survives}", durable.state_dir.display());
+    text + "\n"
+}
+
+/// Returns the line about a schedule, with its next run.
+fn schedule(spec: &ScheduleSpec) -> String {
+    let next = spec.schedule.step(None, now(), false).next;
+    let next = next.map_or_else(|| "never".into(), date);
+    let ScheduleSpec { name, cron, timezone, pool, .. } = spec;
+    let mut text = String::new();
+    let _ =
+        write!(Escaping(&mut text), "schedule {name}: {cron} in {timezone}, pool {pool}, next run {next}");
+    text + "\n"
+}
+
+/// Returns a time as RFC 3339 writes it, in UTC.
+fn date(wall: Wall) -> String {
+    let secs = u64::try_from(wall.as_secs()).unwrap_or_default();
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(secs)).to_string()
 }
 
 fn report(pools: &[PoolConfig], count: impl Fn() -> MemoryCount) -> String {
@@ -157,5 +202,22 @@ mod tests {
         assert!(one(&pool).ends_with("timeout none)\n"));
         pool.limits.worker.memory_limit = Some(200 << 20);
         assert!(one(&pool).ends_with("timeout none, memory 200 MiB, counted by its resident memory)\n"));
+    }
+
+    #[test]
+    fn durable_pools_and_schedules_have_lines_of_their_own() {
+        let path = std::env::temp_dir().join(format!("pp-check-{}.toml", std::process::id()));
+        let text = "[jobs]\nstate_dir = \"/var/lib/x\"\n[pools.fib]\ncommand = \"sh\"\ndurable = true\n\
+                    retry = { max_attempts = 3 }\n[schedules.leap]\ncron = \"0 0 29 2 *\"\npool = \"fib\"\n";
+        std::fs::write(&path, text).unwrap();
+        let config = Config::load(Some(&path)).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let text = whole(&config, &[]);
+        let retry = "  fib: durable, 3 attempts: the second after 1s, each further one after 2 times as long, at most 1h\n";
+        let state = "jobs in /var/lib/x survive the end of the process and of power\n";
+        assert!(text.contains(retry) && text.contains(state), "{text}");
+        let (_, next) =
+            text.split_once("schedule leap: 0 0 29 2 * in UTC, pool fib, next run ").expect(&text);
+        assert!(next.ends_with("-02-29T00:00:00Z\n"), "{next}");
     }
 }

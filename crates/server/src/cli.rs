@@ -7,6 +7,8 @@ pub(crate) mod job;
 pub(crate) mod pool;
 pub(crate) mod remote;
 pub(crate) mod report;
+pub(crate) mod schedules;
+pub(crate) mod store;
 pub(crate) mod token;
 #[cfg(feature = "top")]
 pub(crate) mod top;
@@ -22,7 +24,9 @@ use conform::ConformArgs;
 use deaths::DeathsArgs;
 use job::JobArgs;
 use pool::{ConfigArgs, HealthArgs, PoolArgs, WorkerArgs};
+use schedules::SchedulesArgs;
 use std::path::PathBuf;
+use store::StoreArgs;
 use token::TokenArgs;
 
 // Lines of at most 78 characters: clap would break longer ones in the middle of an 80-column terminal.
@@ -156,6 +160,12 @@ pub(crate) enum Command {
     /// Say which workers died, and of what.
     #[command(after_help = deaths::HELP)]
     Deaths(DeathsArgs),
+    /// Show the schedules of a running server.
+    #[command(after_help = schedules::HELP)]
+    Schedules(SchedulesArgs),
+    /// Look at the durable jobs of a state directory.
+    #[command(after_help = store::HELP)]
+    Store(StoreArgs),
     /// Have a running server read its configuration again.
     Config(ConfigArgs),
     /// Run a job for each line of a file, in a running server.

@@ -8,6 +8,7 @@ use crate::remote::RemoteError;
 use crate::replay_error::ReplayError;
 use crate::token::TokenError;
 use procpool_coordinator::PoolError;
+use procpool_frontend::JobSettingsError;
 use procpool_protocol::JobError;
 use std::io;
 use std::path::PathBuf;
@@ -37,6 +38,44 @@ pub(crate) enum Error {
         path: PathBuf,
         /// The obstacle.
         reason: io::Error,
+    },
+    /// The settings of remembered jobs contradict each other.
+    #[error(transparent)]
+    Jobs(#[from] JobSettingsError),
+    /// The store of durable jobs cannot be opened, or looked at.
+    #[error(transparent)]
+    Store(#[from] procpool_store::OpenError),
+    /// The records of a store cannot be written.
+    #[error(transparent)]
+    Export(#[from] procpool_store::ExportError),
+    /// The jobs of an earlier server cannot be decided about.
+    #[error("the jobs in {} cannot be taken over: {reason}; see `procpool store check`", state_dir.display())]
+    Recovery {
+        /// The directory.
+        state_dir: PathBuf,
+        /// The obstacle.
+        reason: procpool_jobs::OpenError,
+    },
+    /// A write to the store has failed.
+    #[error(
+        "the store of jobs in {} has failed: {reason}; no job is lost that was accepted, and the next start continues \
+         from what is on disk",
+        state_dir.display()
+    )]
+    StoreBroken {
+        /// The directory.
+        state_dir: PathBuf,
+        /// The obstacle.
+        reason: String,
+    },
+    /// A command about a store has no directory.
+    #[error(
+        "no state directory: {}; name the directory, or a configuration with a durable pool by --config",
+        of.as_ref().map_or_else(|| "none was named".into(), |file| format!("{} has no durable pool", file.display()))
+    )]
+    NoStateDir {
+        /// The configuration that has none.
+        of: Option<PathBuf>,
     },
     /// A pool does not start.
     #[error(transparent)]

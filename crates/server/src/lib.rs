@@ -49,6 +49,7 @@ mod front;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod input;
+mod jobs;
 mod keys;
 mod late;
 mod logs;
@@ -63,6 +64,7 @@ mod run;
 mod serve;
 mod signals;
 mod spans;
+mod store;
 mod terminal;
 mod token;
 mod trust;
@@ -135,6 +137,8 @@ fn execute(command: Command) -> Result<ExitCode, Error> {
         Command::Pool(args) => as_client(args.output.output, remote::pool(args)),
         Command::Worker(args) => as_client(args.output.output.form(), remote::worker(args)),
         Command::Deaths(args) => as_client(args.output.output, remote::deaths(args)),
+        Command::Schedules(args) => as_client(args.output.output, remote::schedules(args)),
+        Command::Store(args) => store::store(&args.command),
         Command::Config(args) => as_client(args.output.output, remote::config(args)),
         Command::Batch(args) => as_client(Form::Table, remote::batch(args)),
         #[cfg(feature = "top")]

@@ -30,7 +30,7 @@ mod tests {
     use clap::Command;
 
     /// The commands that are clients of a server.
-    const CLIENTS: [&str; 7] = ["job", "pool", "worker", "deaths", "config", "batch", "health"];
+    const CLIENTS: [&str; 8] = ["job", "pool", "worker", "deaths", "schedules", "config", "batch", "health"];
 
     /// Adds each command below this one, and each option of its own, that `page` does not name.
     fn missing(command: &Command, path: &str, page: &str, found: &mut Vec<String>) {

@@ -1,13 +1,16 @@
 //! The configuration of a server that runs: read again, compared with the one in effect, and applied whole or not at all.
 
-use crate::config::{self, Config, Overrides, PoolSpec};
+use crate::config::{self, Config, Overrides, PoolSpec, Retry};
+use crate::jobs::{self, DurablePart, OnDisk};
 use crate::keys::Keys;
 use procpool_coordinator::{Coordinator, PoolChanges, PoolConfig};
+use procpool_jobs::{DurableOptions, DurablePools, Scheduled, Schedules};
 use procpool_protocol::engine::{ChangedPool, ConfigReloadError, ConfigReport};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::Mutex;
-use toml::{Table, Value};
+use toml::Table;
 
 /// The configuration in effect, and the file from which another one can be read. Clones share it.
 #[derive(Clone, Debug)]
@@ -19,7 +22,12 @@ pub(crate) struct Configuration {
     current: Arc<Mutex<Loaded>>,
     /// The files beside it.
     keys: Keys,
+    on_disk: Option<OnDisk>,
+    schedules: Option<Schedules>,
 }
+
+/// The tables that a reload applies. Other settings need a restart.
+const APPLIED: [&str; 2] = ["pools", "schedules"];
 
 /// A configuration whose pools can be started.
 #[derive(Debug, Default)]
@@ -27,6 +35,9 @@ pub(crate) struct Loaded {
     keys: Table,
     max_body: usize,
     pub(crate) pools: Vec<PoolConfig>,
+    /// The durable ones.
+    durable: BTreeMap<String, Retry>,
+    schedules: Vec<Scheduled>,
 }
 
 impl Loaded {
@@ -42,12 +53,25 @@ impl Loaded {
         };
         let pools = config.pools.iter().map(inspect).collect::<Result<Vec<_>, config::ConfigError>>();
         let pools = pools.map_err(invalid)?;
-        Ok(Self::of(config, pools))
+        let schedules = jobs::scheduled(&config.schedules).map_err(invalid)?;
+        Ok(Self::of(config, pools, schedules))
     }
 
     /// Returns a configuration with its resolved pools.
-    pub(crate) fn of(config: &Config, pools: Vec<PoolConfig>) -> Self {
-        Self { keys: config.keys.clone(), max_body: config.server.http.max_body, pools }
+    pub(crate) fn of(config: &Config, pools: Vec<PoolConfig>, schedules: Vec<Scheduled>) -> Self {
+        let durable = config.pools.iter().filter_map(|pool| Some((pool.name.clone(), pool.durable?)));
+        let (keys, max_body) = (config.keys.clone(), config.server.http.max_body);
+        Self { keys, max_body, pools, durable: durable.collect(), schedules }
+    }
+
+    /// Returns the part about durable jobs.
+    pub(crate) fn durable_part(&self, config: &Config) -> DurablePart {
+        let names = DurablePools::new(self.durable.keys().map(String::as_str));
+        DurablePart { config: config.durable.clone(), options: self.durable_options(), names }
+    }
+
+    fn durable_options(&self) -> DurableOptions {
+        jobs::options(&self.durable, &self.pools)
     }
 
     fn pool(&self, name: &str) -> Option<&PoolConfig> {
@@ -58,11 +82,17 @@ impl Loaded {
 impl Configuration {
     pub(crate) fn new(path: Option<PathBuf>, overrides: Overrides, current: Loaded) -> Self {
         let path = path.filter(|path| !config::is_standard_input(path)).map(Arc::new);
-        Self { path, overrides, current: Arc::new(Mutex::new(current)), keys: Keys::default() }
+        let current = Arc::new(Mutex::new(current));
+        let (keys, on_disk, schedules) = (Keys::default(), None, None);
+        Self { path, overrides, current, keys, on_disk, schedules }
     }
 
     pub(crate) fn with_keys(self, keys: Keys) -> Self {
         Self { keys, ..self }
+    }
+
+    pub(crate) fn with_jobs(self, on_disk: Option<OnDisk>, schedules: Schedules) -> Self {
+        Self { on_disk, schedules: Some(schedules), ..self }
     }
 
     /// Reads the files of tokens and TLS again, and logs the result.
@@ -95,17 +125,35 @@ impl Configuration {
         });
         let new = read.await.unwrap_or_else(|_| Err(ConfigReloadError::NotServing))?;
         let (mut report, changes) = difference(&current, &new)?;
+        check_durable(&current, &new, self.on_disk.is_some())?;
         if rehearsal {
             return Ok(report);
         }
-        if !changes.is_empty() {
-            coordinator.change(changes).await.map_err(|error| ConfigReloadError::start(error.to_string()))?;
+        // Before a new pool accepts its first job: that one must not be taken for one in memory.
+        self.set_durable(&[&*current, &new]);
+        let changed = if changes.is_empty() { Ok(()) } else { coordinator.change(changes).await };
+        let in_effect = if changed.is_ok() { &new } else { &*current };
+        self.set_durable(&[in_effect]);
+        changed.map_err(|error| ConfigReloadError::start(error.to_string()))?;
+        if let Some(schedules) = &self.schedules {
+            schedules.replace(new.schedules.clone()).await;
         }
         // The other settings stay as they are, and are told again until a restart.
-        let keys = with_pools_of(&current.keys, &new.keys);
-        *current = Loaded { keys, max_body: current.max_body, pools: new.pools };
+        let keys = with_applied_of(&current.keys, &new.keys);
+        *current = Loaded { keys, max_body: current.max_body, ..new };
         report.applied = true;
         Ok(report)
+    }
+}
+
+impl Configuration {
+    /// Makes the durable pools of these configurations the durable ones. A pool of several has the rules of the last.
+    fn set_durable(&self, all: &[&Loaded]) {
+        let Some(on_disk) = &self.on_disk else { return };
+        let durable = all.iter().flat_map(|loaded| loaded.durable.clone()).collect();
+        let options = jobs::options(&durable, all.iter().flat_map(|loaded| &loaded.pools));
+        on_disk.jobs.set_pools(options);
+        on_disk.names.replace(durable.keys().map(String::as_str));
     }
 }
 
@@ -115,7 +163,8 @@ pub(crate) fn log(reloaded: &Result<ConfigReport, ConfigReloadError>) {
         Ok(report) => {
             let changed: Vec<_> = report.changed.iter().map(|changed| changed.pool.as_str()).collect();
             let (added, removed) = (&report.added, &report.removed);
-            tracing::info!(?added, ?removed, ?changed, "reloaded the configuration");
+            let schedules = &report.schedules;
+            tracing::info!(?added, ?removed, ?changed, ?schedules, "reloaded the configuration");
             if !report.restart.is_empty() {
                 tracing::warn!(settings = ?report.restart, "settings have changed that need a restart");
             }
@@ -159,21 +208,45 @@ fn difference(old: &Loaded, new: &Loaded) -> Result<(ConfigReport, PoolChanges),
     report.removed = old.pools.iter().filter(is_gone).map(|pool| pool.name.clone()).collect();
     changes.remove = report.removed.clone();
     report.restart = needing_restart(old, new);
+    report.schedules = differing(table(&old.keys, "schedules"), table(&new.keys, "schedules"));
     Ok((report, changes))
 }
 
-/// Returns the settings outside of pools that differ.
+/// Checks whether the durable pools can be those of the new configuration while the server runs.
+///
+/// Jobs that exist stay where they are, and their idempotency keys with them. A pool that went elsewhere would run a job
+/// that is sent again under its key a second time.
+fn check_durable(old: &Loaded, new: &Loaded, has_store: bool) -> Result<(), ConfigReloadError> {
+    let is_other = |pool: &&PoolConfig| {
+        old.pool(&pool.name).is_some() && old.durable.get(&pool.name) != new.durable.get(&pool.name)
+    };
+    if let Some(pool) = new.pools.iter().find(is_other) {
+        let reason = format!(
+            "durable and retry of pool `{}` cannot change while the server runs, because its jobs and their keys stay \
+             where they are; restart the server to change them",
+            pool.name
+        );
+        return Err(ConfigReloadError::invalid(reason));
+    }
+    match new.durable.keys().next().filter(|_| !has_store) {
+        Some(pool) => Err(ConfigReloadError::invalid(format!(
+            "pool `{pool}` is durable, and the server has opened no state directory, because no pool was durable when it \
+             started; restart the server"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Returns the settings outside of the [applied](APPLIED) tables that differ.
 fn needing_restart(old: &Loaded, new: &Loaded) -> Vec<String> {
     let mut names: Vec<&String> =
-        old.keys.keys().chain(new.keys.keys()).filter(|name| *name != "pools").collect();
+        old.keys.keys().chain(new.keys.keys()).filter(|name| !APPLIED.contains(&name.as_str())).collect();
     names.sort_unstable();
     names.dedup();
     let mut differ = Vec::new();
     for name in names {
-        let of = |keys: &'_ Table| keys.get(name).and_then(Value::as_table).cloned().unwrap_or_default();
-        differ.extend(
-            differing(Some(&of(&old.keys)), Some(&of(&new.keys))).iter().map(|key| format!("{name}.{key}")),
-        );
+        let keys = differing(table(&old.keys, name), table(&new.keys, name));
+        differ.extend(keys.iter().map(|key| format!("{name}.{key}")));
     }
     let largest = "server.max_body".to_owned();
     // By default it is the largest payload of a pool.
@@ -185,6 +258,10 @@ fn needing_restart(old: &Loaded, new: &Loaded) -> Vec<String> {
 
 fn invalid(error: impl std::fmt::Display) -> ConfigReloadError {
     ConfigReloadError::invalid(error.to_string())
+}
+
+fn table<'a>(keys: &'a Table, name: &str) -> Option<&'a Table> {
+    keys.get(name)?.as_table()
 }
 
 fn of_pool<'a>(keys: &'a Table, name: &str) -> Option<&'a Table> {
@@ -203,10 +280,13 @@ fn differing(old: Option<&Table>, new: Option<&Table>) -> Vec<String> {
     differ
 }
 
-/// Returns the `old` keys with the pools of the `new` ones.
-fn with_pools_of(old: &Table, new: &Table) -> Table {
+/// Returns the `old` keys with the applied ones of the `new`.
+fn with_applied_of(old: &Table, new: &Table) -> Table {
     let mut keys = old.clone();
-    keys.extend(new.get_key_value("pools").map(|(name, pools)| (name.clone(), pools.clone())));
+    for name in APPLIED {
+        keys.remove(name);
+        keys.extend(new.get_key_value(name).map(|(name, table)| (name.clone(), table.clone())));
+    }
     keys
 }
 
@@ -214,6 +294,7 @@ fn with_pools_of(old: &Table, new: &Table) -> Table {
 mod tests {
     use super::*;
     use procpool_coordinator::Executable;
+    use toml::Value;
 
     fn loaded(text: &str) -> Loaded {
         let keys: Table = text.parse().unwrap();
@@ -227,7 +308,9 @@ mod tests {
             pool
         });
         let pools = pools.collect();
-        Loaded { keys, max_body: 1, pools }
+        let durable = names.iter().filter(|(_, keys)| keys.get("durable").is_some());
+        let durable = durable.map(|(name, _)| (name.clone(), Retry::default())).collect();
+        Loaded { pools, durable, max_body: 1, keys, schedules: Vec::new() }
     }
 
     fn between(old: &str, new: &str) -> (ConfigReport, PoolChanges) {
@@ -260,8 +343,38 @@ mod tests {
             ("[server]\nlisten = \"a\"\n[pools.fib]\n", "[server]\nmax_body = 1\n[pools.fib]\nqueue = 1\n");
         let (report, _) = between(old, new);
         assert_eq!(report.restart, ["server.listen", "server.max_body"]);
-        let kept = with_pools_of(&loaded(old).keys, &loaded(new).keys);
+        let kept = with_applied_of(&loaded(old).keys, &loaded(new).keys);
         assert_eq!((&kept["server"]["listen"], &kept["pools"]["fib"]["queue"]), (&"a".into(), &1.into()));
         assert!(between(old, old).1.is_empty());
+    }
+
+    #[test]
+    fn schedules_are_applied_and_a_state_directory_is_not() {
+        let old = "[schedules.a]\ncron = \"@daily\"\n[schedules.b]\ncron = \"@daily\"\n[pools.fib]\n";
+        let new =
+            "[jobs]\nstate_dir = \"/x\"\n[schedules.b]\ncron = \"@hourly\"\n[schedules.c]\n[pools.fib]\n";
+        let (report, changes) = between(old, new);
+        assert_eq!(report.schedules, ["a", "b", "c"]);
+        assert_eq!(report.restart, ["jobs.state_dir"]);
+        assert!(changes.is_empty());
+        let kept = with_applied_of(&loaded(old).keys, &loaded(new).keys);
+        assert!(!kept.contains_key("jobs") && kept["schedules"].get("a").is_none());
+    }
+
+    #[test]
+    fn a_pool_is_durable_from_its_start_or_never() {
+        let (none, one) = ("[pools.fib]\n", "[pools.fib]\ndurable = true\n");
+        let two = format!("{one}[pools.ping]\ndurable = true\n");
+        let check = |old: &str, new: &str, has_store| {
+            check_durable(&loaded(old), &loaded(new), has_store).map_err(|error| error.to_string())
+        };
+        assert_eq!(check(one, &two, true), Ok(()));
+        assert_eq!(check(&two, one, true), Ok(()));
+        for (old, new) in [(none, one), (one, none)] {
+            let error = check(old, new, true).unwrap_err();
+            assert!(error.contains("durable and retry of pool `fib` cannot change"), "{error}");
+        }
+        let error = check("[pools.ping]\n", &format!("[pools.ping]\n{one}"), false).unwrap_err();
+        assert!(error.contains("pool `fib` is durable, and the server has opened no"), "{error}");
     }
 }

@@ -4,6 +4,7 @@ use crate::cli::ServeArgs;
 use crate::config::{Config, ConfigError, Overrides, PoolSpec};
 use crate::error::Error;
 use crate::front::{self, Bound, Front};
+use crate::jobs::{self, OnDisk, Remembered};
 use crate::keys::Keys;
 use crate::late::Late;
 use crate::reload::{Configuration, Loaded};
@@ -11,6 +12,7 @@ use crate::signals::{Order, Signals};
 use crate::spans::{self, Exporting};
 use procpool_coordinator::{Coordinator, CoordinatorConfig, ShutdownReport};
 use procpool_frontend::{App, Drained, Health, HttpConfig};
+use procpool_jobs::{Scheduled, Schedules};
 use std::future::Future;
 use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
@@ -19,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::UnixListener;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 
 /// From the drain limit, which ends jobs as shut down, to closing connections that have not taken
 /// their answers.
@@ -43,7 +45,9 @@ pub(crate) async fn serve(args: ServeArgs) -> Result<ExitCode, Error> {
     };
     let pools = config.pools.iter().map(PoolSpec::resolve).collect::<Result<Vec<_>, ConfigError>>()?;
     let overrides = Overrides { listen: args.listen, allow_anonymous: args.allow_anonymous };
-    let loaded = Loaded::of(&config, pools.clone());
+    let scheduled = jobs::scheduled(&config.schedules)?;
+    let loaded = Loaded::of(&config, pools.clone(), scheduled.clone());
+    let durable = loaded.durable_part(&config);
     let settings = config.server.overridden(&overrides).resolve()?;
     let keys = Keys::load(settings.tokens, settings.tls)?;
     let configuration = Configuration::new(args.config, overrides, loaded).with_keys(keys.clone());
@@ -57,14 +61,23 @@ pub(crate) async fn serve(args: ServeArgs) -> Result<ExitCode, Error> {
     let limit = settings.drain_limit;
     let mut coordinator = CoordinatorConfig::new(pools);
     coordinator.deaths = settings.deaths;
-    let mut server = Server::answer(front, address, orders, settings.http, keys, limit);
+    let (spans, exporting) = spans::start();
+    let late = Late::with_spans(spans);
+    let remembered = tokio::select! {
+        opened = jobs::open(Arc::new(late.clone()), settings.http.jobs, durable) => opened?,
+        _ = signals.stop() => return Ok(ExitCode::SUCCESS),
+    };
+    let http = settings.http;
+    let behind = Behind { coordinator: late, remembered, exporting };
+    let mut server = Server::answer(front, address, orders, http, keys, limit, behind);
+    let configuration = configuration.with_jobs(server.on_disk.clone(), server.schedules.clone());
     tokio::select! {
         started = Coordinator::start(coordinator) => {
-            let was_told = server.serve(started?, configuration);
+            let was_told = server.serve(started?, configuration, scheduled);
             // Who started this server may have been the only one to read.
             if args.exit_with_parent && !was_told {
                 tracing::info!("nobody reads standard output, so the process that started this one has ended");
-                server.drain(limit).await;
+                server.drain(limit).await?;
                 return Ok(ExitCode::SUCCESS);
             }
         }
@@ -88,7 +101,7 @@ pub(crate) async fn serve(args: ServeArgs) -> Result<ExitCode, Error> {
         }
     }
     tokio::select! {
-        () = server.drain(limit) => Ok(ExitCode::SUCCESS),
+        drained = server.drain(limit) => drained.map(|()| ExitCode::SUCCESS),
         stop = signals.stop_at_once() => {
             server.end().await;
             Ok(stop.exit_code())
@@ -102,6 +115,13 @@ async fn load(path: Option<PathBuf>) -> Result<Config, Error> {
     Ok(loaded.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?)
 }
 
+/// Everything to which the frontend leads.
+struct Behind {
+    coordinator: Late,
+    remembered: Remembered,
+    exporting: Exporting,
+}
+
 /// Pools with a frontend before them.
 struct Server {
     coordinator: Late,
@@ -113,6 +133,11 @@ struct Server {
     stop: Option<watch::Sender<()>>,
     frontend: JoinHandle<Drained>,
     exporting: Exporting,
+    /// The store of durable jobs.
+    on_disk: Option<OnDisk>,
+    schedules: Schedules,
+    /// Submits their jobs.
+    scheduling: Option<AbortHandle>,
 }
 
 impl Server {
@@ -124,23 +149,48 @@ impl Server {
         mut http: HttpConfig,
         keys: Keys,
         limit: Duration,
+        behind: Behind,
     ) -> Self {
-        let (spans, exporting) = spans::start();
-        let coordinator = Late::with_spans(spans);
+        let Behind { coordinator, remembered, exporting } = behind;
         http.drain_limit = Some(limit.saturating_add(LAST_ANSWERS));
         let health = Health::starting();
-        let app = keys.before(App::new(Arc::new(coordinator.clone()), http, health.clone()));
+        let schedules = jobs::schedules(&remembered);
+        let Remembered { jobs, on_disk } = remembered;
+        let app = App::new(Arc::new(coordinator.clone()), http, health.clone());
+        let app = keys.before(app.with_jobs(jobs).with_schedules(schedules.clone()));
         let (stop, stopped) = watch::channel(());
         let frontend = tokio::spawn(async move {
             let operators = answer_operators(orders, app.clone(), until(stopped.clone()));
             tokio::join!(front.serve(app, until(stopped)), operators).0
         });
-        Self { coordinator, health, address, keys, stop: Some(stop), frontend, exporting }
+        Self {
+            coordinator,
+            health,
+            address,
+            keys,
+            stop: Some(stop),
+            frontend,
+            exporting,
+            on_disk,
+            schedules,
+            scheduling: None,
+        }
     }
 
     /// Runs jobs from now on, and says so. Returns whether anybody may have heard it.
-    fn serve(&self, coordinator: Coordinator, configuration: Configuration) -> bool {
+    fn serve(
+        &mut self,
+        coordinator: Coordinator,
+        configuration: Configuration,
+        scheduled: Vec<Scheduled>,
+    ) -> bool {
         self.coordinator.arrive(coordinator, configuration);
+        let schedules = self.schedules.clone();
+        let scheduling = tokio::spawn(async move {
+            schedules.replace(scheduled).await;
+            schedules.run(jobs::log).await;
+        });
+        self.scheduling = Some(scheduling.abort_handle());
         self.health.serving();
         announce(&self.address)
     }
@@ -161,21 +211,38 @@ impl Server {
         }
     }
 
-    /// Returns the error if the frontend ends though nobody stopped it.
+    /// Returns the error if the frontend ends though nobody stopped it, or the store has failed.
     async fn broken(&mut self) -> Error {
-        match (&mut self.frontend).await {
-            Err(error) => Error::Frontend(error),
-            // It returns only once it is stopped.
-            Ok(_) => std::future::pending().await,
+        let on_disk = self.on_disk.as_ref();
+        let store = async {
+            match on_disk {
+                Some(on_disk) => on_disk.broken().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            ended = &mut self.frontend => match ended {
+                Err(error) => Error::Frontend(error),
+                // It returns only once it is stopped.
+                Ok(_) => std::future::pending().await,
+            },
+            error = store => error,
         }
     }
 
     /// Lets requests in flight finish, their jobs with them, for up to `limit`; what still runs then
-    /// ends as shut down, and is answered so. Returns when every worker is gone.
-    async fn drain(&mut self, limit: Duration) {
+    /// ends as shut down, and is answered so. Durable jobs that wait stay on disk. Returns when every worker is gone.
+    ///
+    /// # Errors
+    /// When the store of jobs has failed.
+    async fn drain(&mut self, limit: Duration) -> Result<(), Error> {
         let begun = tokio::time::Instant::now();
+        self.stop_schedules();
         self.stop = None;
         let in_time = tokio::time::timeout(limit, &mut self.frontend).await;
+        if let Some(on_disk) = &self.on_disk {
+            on_disk.drain(limit.saturating_sub(begun.elapsed())).await;
+        }
         let report = self.shut_down(limit.saturating_sub(begun.elapsed())).await;
         if report.shut_down > 0 {
             tracing::warn!(jobs = report.shut_down, ?limit, "the drain limit ended jobs as shut down");
@@ -184,13 +251,30 @@ impl Server {
             // It answers the jobs that were ended, or cuts off clients that do not take the answer.
             let _ = (&mut self.frontend).await;
         }
+        let closed = match &self.on_disk {
+            // The outcomes of jobs that the end of the pools has ended are on their way.
+            Some(on_disk) => on_disk.close(LAST_ANSWERS).await,
+            None => Ok(()),
+        };
         std::mem::take(&mut self.exporting).end().await;
+        closed
     }
 
     /// Closes every connection, kills every worker and waits a moment for their deaths.
     async fn end(&mut self) {
+        self.stop_schedules();
         self.frontend.abort();
         let _ = tokio::time::timeout(REAP, self.shut_down(Duration::ZERO)).await;
+        if let Some(on_disk) = &self.on_disk {
+            let _ = tokio::time::timeout(REAP, on_disk.close(REAP)).await;
+        }
+    }
+
+    /// Submits no further job of a schedule.
+    fn stop_schedules(&mut self) {
+        if let Some(scheduling) = self.scheduling.take() {
+            scheduling.abort();
+        }
     }
 
     async fn shut_down(&self, drain: Duration) -> ShutdownReport {

@@ -15,6 +15,7 @@ const PIECES: &[&str] = &[
     include_str!("../../assets/openapi/responses.json"),
     include_str!("../../assets/openapi/schemas.json"),
     include_str!("../../assets/openapi/jobs.json"),
+    include_str!("../../assets/openapi/schedules.json"),
     include_str!("../../assets/openapi/pools.json"),
     include_str!("../../assets/openapi/deaths.json"),
     include_str!("../../assets/openapi/debugging.json"),

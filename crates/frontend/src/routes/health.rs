@@ -8,6 +8,7 @@ use crate::params::Parameters;
 use crate::problem::Problem;
 use axum::extract::State;
 use http::{StatusCode, Uri};
+use procpool_jobs::Health as JobsHealth;
 use std::sync::Arc;
 
 /// Serves `GET /livez`: the process answers, so it lives. Draining does not change that.
@@ -15,7 +16,8 @@ pub(super) async fn live() -> &'static str {
     "OK"
 }
 
-/// Serves `GET /readyz[?pool=fib]`: 503 while starting or draining. With `pool`, it is 503 also while that
+/// Serves `GET /readyz[?pool=fib]`: 503 while starting or draining, and while the store
+/// of jobs takes none. With `pool`, it is 503 also while that
 /// pool has no worker that is ready. Without it, a pool in trouble does not take the others out of rotation.
 /// Who may not see which pools there are gets no list of them.
 pub(super) async fn ready(
@@ -27,6 +29,13 @@ pub(super) async fn ready(
     let health = &shared.app.health;
     if !health.is_serving() {
         return Err(not_ready(format!("the server is {}", health.phase())));
+    }
+    match shared.app.jobs.health() {
+        JobsHealth::Full => {
+            return Err(not_ready("the state directory has no space for further jobs".into()));
+        }
+        JobsHealth::Broken(cause) => return Err(not_ready(format!("the store of jobs has failed: {cause}"))),
+        _ => {}
     }
     if let Some(name) = parameters.text("pool") {
         let found = pools::find(&shared, name).await;

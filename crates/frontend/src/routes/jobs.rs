@@ -5,7 +5,7 @@ use crate::answer;
 use crate::app::Shared;
 use crate::handover::{self, Handover};
 use crate::lent::Memory;
-use crate::params::{JOB_LIMITS, JobName, Parameters, PoolName, SHARE};
+use crate::params::{JOB_LIMITS, JobName, Parameters, PoolName, SHARE, TIMES};
 use crate::problem::Problem;
 use crate::reading;
 use crate::{body, content_type, json, remote, trace};
@@ -19,7 +19,10 @@ use std::sync::Arc;
 /// Asks for what the job used of the machine.
 const USAGE: &str = "usage";
 
-/// Serves `POST /v1/pools/{pool}/jobs[?timeout=][&run_timeout=][&usage=true][&priority=][&tenant=]`.
+/// The problem of a time with a request that waits for its job.
+const OUTLIVES: &str = "a job that runs later outlives its request; send `Prefer: respond-async`";
+
+/// Serves `POST /v1/pools/{pool}/jobs[?timeout=][&run_timeout=][&usage=true][&priority=][&tenant=][&delay=|&run_at=]`.
 pub(super) async fn create(
     State(shared): State<Arc<Shared>>,
     PoolName(pool): PoolName,
@@ -29,12 +32,19 @@ pub(super) async fn create(
 ) -> Result<Response, Problem> {
     let [timeout, run_timeout] = JOB_LIMITS;
     let [priority, tenant] = SHARE;
-    let parameters = Parameters::of(request.uri(), &[timeout, run_timeout, USAGE, priority, tenant])?;
+    let [delay, run_at] = TIMES;
+    let known = [timeout, run_timeout, USAGE, priority, tenant, delay, run_at];
+    let parameters = Parameters::of(request.uri(), &known)?;
     let (limits, reports_usage) = (parameters.job_limits()?, parameters.flag(USAGE)?);
     let priority = principal.priority(parameters.priority()?)?;
     let tenant = parameters.tenant()?.or_else(|| principal.tenant());
     let client = remote::client(request.extensions());
     let handover = Handover::of(request.headers())?;
+    let not_before = parameters.not_before()?;
+    if not_before.is_some() && !handover.as_ref().is_some_and(Handover::is_asynchronous) {
+        let name = if parameters.text(delay).is_some() { delay } else { run_at };
+        return Err(parameters.bad(name, OUTLIVES));
+    }
     let format = reading::format(request.version(), request.headers(), handover.is_some())?;
     let memory = Memory::of(&mut request)?;
     let input = input(&shared, request, memory.as_ref()).await?;
@@ -44,7 +54,11 @@ pub(super) async fn create(
     job.trace = trace::current();
     // The rare ways are boxed, so that a plain request's future has no room for them.
     match (handover, format) {
-        (Some(handover), _) => Box::pin(handover::run(&shared, order(job, permit), handover, memory)).await,
+        (Some(handover), _) => {
+            let mut order = order(job, permit);
+            order.not_before = not_before;
+            Box::pin(handover::run(&shared, order, handover, memory)).await
+        }
         (None, Some(format)) => Box::pin(reading::run(&shared, job, format, memory, permit)).await,
         (None, None) => answer::run(&shared, job, answer::as_is, memory, permit).await,
     }

@@ -19,6 +19,7 @@ mod orders;
 mod pools;
 mod problems;
 mod quarantine;
+mod schedules;
 mod seed;
 mod stacks;
 
@@ -59,6 +60,8 @@ fn map() -> Vec<Route> {
         get(Read, "/v1/jobs/{id}/result", job::result),
         get(Read, "/v1/jobs/{id}/events", job::events),
         post(Submit, "/v1/jobs/{id}/rerun", jobs::rerun).of_a_job(),
+        get(Read, "/v1/schedules", schedules::list),
+        post(Operate, "/v1/schedules/{schedule}/run", schedules::run),
         get(Read, "/v1/events", events::stream),
         get(Read, "/v1/pools", pools::all),
         get(Read, "/v1/pools/{pool}", pools::one),

@@ -60,8 +60,8 @@ async fn an_asynchronous_job_is_accepted_with_its_place_and_shows_how_it_ends() 
     assert_eq!(reply.header("job-id"), job["id"].as_str());
     let expected = json!({
         "id": job["id"], "pool": "fib", "state": "queued", "outcome": null, "may_have_run": false,
-        "priority": "normal", "attempt": 0, "accepted_at": job["accepted_at"], "started_at": null,
-        "finished_at": null, "deadline_at": null, "expires_at": null, "progress": null, "worker": null,
+        "durable": false, "priority": "normal", "attempt": 0, "accepted_at": job["accepted_at"], "run_at": null,
+        "started_at": null, "finished_at": null, "deadline_at": null, "expires_at": null, "progress": null, "worker": null,
         "problem": null, "rerun_of": null,
         "links": {"result": format!("{path}/result"), "events": format!("{path}/events")},
     });

@@ -39,6 +39,7 @@ mod quarantine;
 mod quotas;
 mod reading;
 mod reload;
+mod schedules;
 mod scopes;
 mod sessions;
 mod stacks;

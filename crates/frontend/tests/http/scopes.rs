@@ -17,7 +17,7 @@ const OPEN: [&str; 9] = [
     "/dashboard/{file}",
 ];
 
-const PARTS: [(&str, &str); 9] = [
+const PARTS: [(&str, &str); 10] = [
     // Otherwise it does not end.
     ("/v1/events", "/v1/events?pools=nowhere"),
     ("/dashboard/{file}", "/dashboard/main.js"),
@@ -26,6 +26,7 @@ const PARTS: [(&str, &str); 9] = [
     ("{death}", "1"),
     ("{fingerprint}", SUSPECT),
     ("{name}", "crashed"),
+    ("{schedule}", "nightly"),
     ("{id}", ID_TEXT),
     ("{file}", "docs.js"),
 ];

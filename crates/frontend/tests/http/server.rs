@@ -86,7 +86,7 @@ impl Server {
         Self::of_app("127.0.0.1:0", app, health).await
     }
 
-    async fn of_app(place: &str, app: App, health: Health) -> Self {
+    pub(crate) async fn of_app(place: &str, app: App, health: Health) -> Self {
         let listener = TcpListener::bind(place).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();

@@ -1,7 +1,7 @@
 //! [`Jobs`] for [`DurableJobs`]: each operation goes to the store's thread.
 
 use super::op::{Accept, CancelMatching, Op};
-use super::{DurableJobs, View};
+use super::{DurableJobs, Health, View};
 use crate::bells::{Bell, Listener};
 use crate::compact::compact;
 use crate::interface::{Enqueued, Jobs, Order};
@@ -149,6 +149,10 @@ impl Jobs for DurableJobs {
 
     fn usage(&self) -> (Usage, u64) {
         *self.0.shared.usage()
+    }
+
+    fn health(&self) -> Health {
+        Self::health(self)
     }
 
     fn cancel(&self, job: JobId) -> BoxFuture<'_, Cancelled> {

@@ -7,6 +7,7 @@ mod pools;
 
 pub use pools::DurablePools;
 
+use crate::durable::Health;
 use crate::ids;
 use crate::interface::{Enqueued, Jobs, Order};
 use cursor::{Position, made, parts};
@@ -243,6 +244,10 @@ impl Jobs for RoutedJobs {
         sum.result_bytes += memory.result_bytes;
         sum.input_bytes += memory.input_bytes;
         (sum, events + memory_events)
+    }
+
+    fn health(&self) -> Health {
+        self.durable.health()
     }
 
     fn cancel(&self, job: JobId) -> BoxFuture<'_, Cancelled> {

@@ -76,6 +76,15 @@ pub(crate) struct SubmitArgs {
     #[arg(long, value_name = "KEY")]
     pub(crate) key: Option<Key>,
 
+    /// Run the job after this time, such as 1h; needs --async and a durable pool.
+    #[arg(long, value_name = "DURATION", requires = "detached")]
+    pub(crate) delay: Option<Positive>,
+
+    /// Run the job at this time, such as 2026-12-01T02:30:00Z; needs --async and a
+    /// durable pool.
+    #[arg(long, value_name = "TIME", requires = "detached", conflicts_with = "delay")]
+    pub(crate) run_at: Option<String>,
+
     #[command(flatten)]
     pub(crate) share: Share,
 
@@ -219,6 +228,8 @@ mod tests {
             ("procpool job submit fib 1 --priority urgent", "high, normal, low"),
             ("procpool job submit fib 1 --timeout 5", "write 5s"),
             ("procpool job submit fib 1 --async --watch", "cannot be used with"),
+            ("procpool job submit fib 1 --delay 5s", "--async"),
+            ("procpool job submit fib 1 --async --delay 5s --run-at x", "cannot be used with"),
             ("procpool job submit fib 1 --server localhost", "http://127.0.0.1:3000"),
             ("procpool job submit fib 1 --key ä", "visible ASCII"),
             ("procpool job cancel", "<ID>"),

@@ -5,6 +5,7 @@ use super::place::{Place, Source, printable};
 use super::secret::NoSecret;
 use procpool_coordinator::{ExecutableError, InvalidLimits};
 use procpool_frontend::{InvalidName, InvalidToken, JobSettingsError};
+use procpool_schedules::CalendarError;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -88,6 +89,46 @@ pub(crate) enum Mistake {
     /// A name that does not fit into an address.
     #[error("`{0}` cannot be a pool's name; a name has 1 to 64 of the characters a-z, 0-9, _ and -")]
     PoolName(String),
+    /// A name that does not fit into an address.
+    #[error("`{0}` cannot be a schedule's name; a name has 1 to 64 of the characters a-z, 0-9, _ and -")]
+    ScheduleName(String),
+    /// A schedule of no pool.
+    #[error("there is no pool `{name}`; there are: {}", known.join(", "))]
+    UnknownPool {
+        /// The name.
+        name: String,
+        /// The pools that there are.
+        known: Vec<String>,
+    },
+    /// The times of a schedule.
+    #[error(transparent)]
+    Calendar(CalendarError),
+    /// One of them would be ignored.
+    #[error("input and input_file are both set; leave one of them out")]
+    TwoInputs,
+    /// A number that JSON does not have.
+    #[error("JSON has no such number: an input holds neither inf nor nan")]
+    NoJson,
+    /// The input of a schedule cannot be read.
+    #[error("failed to read the input {}: {reason}", path.display())]
+    InputFile {
+        /// The file.
+        path: PathBuf,
+        /// The obstacle.
+        reason: String,
+    },
+    /// A state directory that would depend on where the server is started.
+    #[error("state_dir is `{}`, a relative path; write an absolute one, such as /var/lib/procpool", .0.display())]
+    RelativeStateDir(PathBuf),
+    /// There is no usual directory for state.
+    #[error("a pool is durable, and there is no home directory for its jobs; name one: state_dir in [jobs]")]
+    NoStateDir,
+    /// A setting of durable pools.
+    #[error("retry is for a pool with durable = true: only there, a job waits for its next attempt")]
+    RetryInMemory,
+    /// Values of `retry` that do not fit.
+    #[error("retry: {0}")]
+    Retry(String),
     /// Settings of remembered jobs that contradict each other.
     #[error("{0}")]
     Jobs(JobSettingsError),

@@ -2,10 +2,12 @@
 //! together.
 
 use super::command::Command;
+use super::durable::{Durability, RetryTable};
 use super::duration::{Bound, Positive, Span};
 use super::jobs::Disconnect;
 use super::listen::Listen;
 use super::orders::Orders;
+use super::schedules::{MissedRule, OverlapRule};
 use super::size::Size;
 use super::tls::TlsTable;
 use serde::Deserialize;
@@ -21,6 +23,7 @@ pub(super) struct File {
     pub(super) server: ServerTable,
     pub(super) jobs: JobsTable,
     pub(super) pools: BTreeMap<String, PoolTable>,
+    pub(super) schedules: BTreeMap<String, ScheduleTable>,
 }
 
 /// `[server]`.
@@ -73,6 +76,8 @@ pub(super) struct JobsTable {
     pub(super) keep_results: Option<Span>,
     pub(super) keep_records: Option<Span>,
     pub(super) keep_keys: Option<Span>,
+    pub(super) state_dir: Option<PathBuf>,
+    pub(super) durability: Option<Durability>,
 }
 
 /// `[pools.NAME]`.
@@ -99,6 +104,8 @@ pub(super) struct PoolTable {
     pub(super) max_payload: Option<Size>,
     pub(super) max_attempts: Option<u32>,
     pub(super) idempotent: Option<bool>,
+    pub(super) durable: Option<bool>,
+    pub(super) retry: Option<RetryTable>,
     pub(super) admission: Option<bool>,
     pub(super) spares: Option<usize>,
     pub(super) idle_timeout: Option<Bound>,
@@ -129,4 +136,17 @@ pub(super) struct PoolTable {
     pub(super) save_failed_jobs: Option<PathBuf>,
     pub(super) saved_jobs: Option<usize>,
     pub(super) save_history: Option<usize>,
+}
+
+/// `[schedules.NAME]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(super) struct ScheduleTable {
+    pub(super) cron: String,
+    pub(super) pool: String,
+    pub(super) timezone: Option<String>,
+    pub(super) input: Option<toml::Value>,
+    pub(super) input_file: Option<PathBuf>,
+    pub(super) overlap: Option<OverlapRule>,
+    pub(super) missed: Option<MissedRule>,
 }

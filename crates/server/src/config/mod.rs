@@ -6,6 +6,7 @@
 
 mod attach;
 mod command;
+mod durable;
 pub(crate) mod duration;
 mod error;
 mod file;
@@ -16,15 +17,18 @@ mod node;
 mod orders;
 mod place;
 mod pool;
+pub(crate) mod schedules;
 pub(crate) mod secret;
 mod server;
 mod size;
 mod tls;
 pub(crate) mod tokens;
 
+pub(crate) use durable::{Durability, DurableConfig, Retry};
 pub(crate) use error::ConfigError;
 pub(crate) use place::Source;
 pub(crate) use pool::PoolSpec;
+pub(crate) use schedules::ScheduleSpec;
 pub(crate) use secret::NoSecret;
 pub(crate) use server::{Overrides, ServerConfig};
 pub(crate) use tls::TlsFiles;
@@ -48,6 +52,10 @@ pub(crate) struct Config {
     pub(crate) server: ServerConfig,
     /// At least one, in the order of their names.
     pub(crate) pools: Vec<PoolSpec>,
+    /// Where durable jobs are, if a pool is durable.
+    pub(crate) durable: Option<DurableConfig>,
+    /// In the order of their names.
+    pub(crate) schedules: Vec<ScheduleSpec>,
     /// The keys that the file sets, to compare it with another one.
     pub(crate) keys: toml::Table,
 }
@@ -72,6 +80,8 @@ impl Config {
         Self {
             server: ServerConfig::new(ServerTable::default(), DEFAULT_MAX_PAYLOAD),
             pools: BUILT_IN.map(PoolSpec::built_in).into(),
+            durable: None,
+            schedules: Vec::new(),
             keys: toml::Table::new(),
         }
     }
@@ -85,6 +95,10 @@ impl Config {
             return Err(ConfigError::at(source.place_of(&["pools"]), Mistake::NoPools));
         };
         let jobs = jobs::settings(&file.jobs, source)?;
+        let durable = durable::settings(&file.jobs, pools.iter().any(|pool| pool.durable.is_some()), source)?;
+        let schedules = file.schedules.into_iter();
+        let schedules = schedules.map(|(name, table)| ScheduleSpec::new(name, table, &pools, source));
+        let schedules = schedules.collect::<Result<Vec<_>, _>>()?;
         let at = |key, path: PathBuf| (path, source.place_of(&["server", key]));
         let token_file = file.server.orders_token_file.clone().map(|path| at("orders_token_file", path));
         let tokens = file.server.tokens.clone().map(|path| at("tokens", path));
@@ -103,7 +117,7 @@ impl Config {
         let server = server.in_directory(&directory, token_file, tokens, tls);
         // It is TOML, as it was read as a file just before.
         let keys = source.text.parse().unwrap_or_default();
-        Ok(Self { server, pools, keys })
+        Ok(Self { server, pools, durable, schedules, keys })
     }
 
     /// Returns the pool of that name.

@@ -3,6 +3,7 @@
 
 use super::attach::{self, WorkersFrom};
 use super::command::Command;
+use super::durable::{self, Retry};
 use super::error::{ConfigError, Mistake};
 use super::file::PoolTable;
 use super::lost;
@@ -23,6 +24,8 @@ use std::time::Duration;
 pub(crate) struct PoolSpec {
     pub(crate) name: String,
     pub(crate) limits: PoolLimits,
+    /// How jobs are tried again, if they outlive the server.
+    pub(crate) durable: Option<Retry>,
     source: WorkersFrom,
     job: Option<String>,
     inherit_env: Vec<String>,
@@ -50,6 +53,7 @@ impl PoolSpec {
         Self {
             name: name.into(),
             limits,
+            durable: None,
             source: WorkersFrom::Command(Command::program(&format!("procpool-{name}"))),
             job: None,
             inherit_env: Vec::new(),
@@ -82,6 +86,10 @@ impl PoolSpec {
             let place = source.place_of_key(&[keys[0], keys[1], "env"], key);
             ConfigError::at(place, mistake)
         })?;
+        let durable = durable::retry(&table).map_err(|(key, mistake)| {
+            let place = source.place_of(&[keys[0], keys[1], key]);
+            ConfigError::at(place, mistake)
+        })?;
         let origin = Origin {
             directory: directory_of(source.path),
             command: source.place_of(&[keys[0], keys[1], "command"]),
@@ -97,6 +105,7 @@ impl PoolSpec {
         let env = table.env.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
         Ok(Self {
             limits,
+            durable,
             source: workers,
             job: table.job,
             inherit_env: table.inherit_env,
@@ -192,9 +201,13 @@ pub(super) fn directory_of(path: &Path) -> PathBuf {
 
 /// Checks a name, which stands in addresses, logs and thread names.
 fn check_name(name: &str) -> Result<(), Mistake> {
+    is_name(name).then_some(()).ok_or_else(|| Mistake::PoolName(name.into()))
+}
+
+/// Returns whether this can be the name of a pool or a schedule.
+pub(super) fn is_name(name: &str) -> bool {
     let fits = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_' || c == b'-';
-    let valid = (1..=64).contains(&name.len()) && name.bytes().all(fits);
-    valid.then_some(()).ok_or_else(|| Mistake::PoolName(name.into()))
+    (1..=64).contains(&name.len()) && name.bytes().all(fits)
 }
 
 /// Names that no variable has: a pattern, or a value along with the name.

@@ -61,6 +61,7 @@ async fn submit(client: &mut Client, screen: Screen, args: SubmitArgs) -> Result
     (job.priority, job.tenant) = (args.share.priority, args.share.tenant);
     job.timeout = args.timeout.map(|timeout| timeout.0);
     job.run_timeout = args.run_timeout.map(|timeout| timeout.0);
+    (job.delay, job.run_at) = (args.delay.map(|delay| delay.0), args.run_at);
     job.detached = args.detached || args.watch;
     // A job that outlives its request is waited for in pieces, which no proxy cuts. If it runs already, this is its output.
     job.wait = (job.key.is_some() && !job.detached).then_some(LONG_POLL);

@@ -9,6 +9,7 @@ mod logs;
 mod pool;
 mod progress;
 mod report;
+mod schedules;
 mod screen;
 mod server;
 #[cfg(feature = "top")]
@@ -22,6 +23,7 @@ pub(crate) use error::RemoteError;
 pub(crate) use job::job;
 pub(crate) use pool::{config, health, pool};
 pub(crate) use report::report;
+pub(crate) use schedules::schedules;
 #[cfg(feature = "top")]
 pub(crate) use top::top;
 pub(crate) use worker::worker;

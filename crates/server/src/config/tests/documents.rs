@@ -12,6 +12,9 @@ fn example_with(marks: &[&str]) -> String {
     let setting = |line: &str| {
         marks.iter().find_map(|mark| {
             let rest = line.strip_prefix(mark)?;
+            if rest.starts_with("[schedules.") {
+                return Some(rest.to_owned());
+            }
             let (key, _) = rest.split_once(" = ")?;
             let is_key = key.bytes().all(|c| c.is_ascii_lowercase() || c == b'_');
             is_key.then(|| rest.to_owned())
@@ -51,8 +54,14 @@ fn the_example_shows_every_key_and_so_do_the_tables_of_the_guide() {
         list.split(", ").map(str::to_owned).collect::<Vec<_>>()
     };
     let (server, pool) = EXAMPLE.split_once("[pools.fib]").expect("a pool");
+    let (pool, schedule) = pool.split_once("[schedules.nightly]").expect("a schedule");
     let (server, jobs) = server.split_once("[jobs]").expect("the table of jobs");
-    let parts = [(server, "[server]"), (jobs, "[jobs]"), (pool, "[pools.a]\ncommand = \"sh\"")];
+    let parts = [
+        (server, "[server]"),
+        (jobs, "[jobs]"),
+        (pool, "[pools.a]\ncommand = \"sh\""),
+        (schedule, "[schedules.a]\ncron = \"@daily\"\npool = \"a\""),
+    ];
     for (part, text) in parts {
         for key in known_in(text) {
             let shown = ["", "# ", "#e "].map(|mark| format!("{mark}{key} = "));

@@ -1,0 +1,117 @@
+//! Where jobs that outlive their requests are remembered: opens it, and submits those of schedules.
+
+mod notes;
+mod on_disk;
+mod options;
+
+pub(crate) use on_disk::OnDisk;
+pub(crate) use options::options;
+
+use crate::config::schedules::now;
+use crate::config::{ConfigError, Durability, DurableConfig, ScheduleSpec};
+use crate::error::Error;
+use notes::StoreNotes;
+use procpool_frontend::{JobSettings, Jobs};
+use procpool_jobs::{
+    DurableJobs, DurableOptions, DurablePools, LocalJobs, MemoryNotes, RoutedJobs, ScheduleReport as Report,
+    Scheduled, Schedules,
+};
+use procpool_protocol::engine::{Engine, Submission};
+use procpool_protocol::{Encoding, Payload};
+use procpool_store::Store;
+use std::sync::Arc;
+
+/// The part of a configuration about durable jobs.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct DurablePart {
+    /// Where they are. `None` without a durable pool.
+    pub(crate) config: Option<DurableConfig>,
+    /// The rules of their pools.
+    pub(crate) options: DurableOptions,
+    /// The names of these pools.
+    pub(crate) names: DurablePools,
+}
+
+/// Everything that remembers jobs.
+#[derive(Clone)]
+pub(crate) struct Remembered {
+    pub(crate) jobs: Arc<dyn Jobs>,
+    /// The part of it that is on disk. `None` without a durable pool.
+    pub(crate) on_disk: Option<OnDisk>,
+}
+
+/// Opens the store of jobs. Reads every durable job once, on a thread that may block.
+///
+/// # Errors
+/// When it cannot be opened.
+pub(crate) async fn open(
+    engine: Arc<dyn Engine>,
+    settings: JobSettings,
+    durable: DurablePart,
+) -> Result<Remembered, Error> {
+    let opened = tokio::task::spawn_blocking(move || open_here(engine, settings, durable)).await;
+    opened.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+}
+
+fn open_here(
+    engine: Arc<dyn Engine>,
+    settings: JobSettings,
+    durable: DurablePart,
+) -> Result<Remembered, Error> {
+    let memory = Arc::new(LocalJobs::new(engine.clone(), settings)?);
+    let DurablePart { config: Some(DurableConfig { state_dir, durability }), options, names } = durable
+    else {
+        return Ok(Remembered { jobs: memory, on_disk: None });
+    };
+    let durability = match durability {
+        Durability::Fsync => procpool_store::Durability::Fsync,
+        Durability::Process => procpool_store::Durability::Process,
+    };
+    let opened = Store::open(&state_dir, durability)?;
+    for damage in &opened.damage {
+        tracing::error!(state_dir = %state_dir.display(), "the store of jobs is damaged: {damage}");
+    }
+    let jobs = DurableJobs::open(engine, JobSettings::on_disk(), opened.store, options)
+        .map_err(|reason| Error::Recovery { state_dir: state_dir.clone(), reason })?;
+    let both = RoutedJobs::new(Arc::new(jobs.clone()), memory, names.clone());
+    Ok(Remembered { jobs: Arc::new(both), on_disk: Some(OnDisk { jobs, state_dir, names }) })
+}
+
+/// Returns the schedules of a server, none yet.
+pub(crate) fn schedules(remembered: &Remembered) -> Schedules {
+    let jobs = remembered.jobs.clone();
+    match &remembered.on_disk {
+        Some(store) => Schedules::new(jobs, Arc::new(StoreNotes(store.jobs.clone())), now),
+        None => Schedules::new(jobs, Arc::new(MemoryNotes::default()), now),
+    }
+}
+
+/// Returns the schedules of a configuration, with their inputs.
+///
+/// # Errors
+/// When an input cannot be read.
+pub(crate) fn scheduled(specs: &[ScheduleSpec]) -> Result<Vec<Scheduled>, ConfigError> {
+    let resolve = |spec: &ScheduleSpec| {
+        let job = Submission::new(&spec.pool, Payload::json(spec.resolve()?), Encoding::Json);
+        let written = (spec.cron.clone(), spec.timezone.clone());
+        Ok(Scheduled { name: spec.name.as_str().into(), written, schedule: spec.schedule.clone(), job })
+    };
+    specs.iter().map(resolve).collect()
+}
+
+/// Logs what becomes of the runs of a schedule.
+pub(crate) fn log(schedule: &str, report: Report) {
+    match report {
+        Report::Submitted(_, job) => tracing::info!(schedule, %job, "submitted the job of a schedule"),
+        Report::LeftOut(runs) => {
+            tracing::warn!(schedule, runs, "left out runs of a schedule, which were missed or overlap");
+        }
+        Report::Postponed(_, error) => {
+            tracing::warn!(schedule, %error, "failed to submit the job of a schedule; trying again");
+        }
+        Report::Refused(_, error) => {
+            tracing::error!(schedule, %error, "failed to submit the job of a schedule");
+        }
+        _ => {}
+    }
+}
