@@ -8,7 +8,7 @@ use procpool_jobs::{DurableOptions, DurablePools, Scheduled, Schedules};
 use procpool_protocol::engine::{ChangedPool, ConfigReloadError, ConfigReport};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex as SyncMutex, MutexGuard, PoisonError};
 use tokio::sync::Mutex;
 use toml::Table;
 
@@ -22,8 +22,15 @@ pub(crate) struct Configuration {
     current: Arc<Mutex<Loaded>>,
     /// The files beside it.
     keys: Keys,
+    /// They lead back to the pools, which have this configuration. So a server that ends takes them out.
+    jobs: Arc<SyncMutex<Option<Behind>>>,
+}
+
+/// Everything beside the pools that follows a configuration.
+#[derive(Clone, Debug)]
+struct Behind {
     on_disk: Option<OnDisk>,
-    schedules: Option<Schedules>,
+    schedules: Schedules,
 }
 
 /// The tables that a reload applies. Other settings need a restart.
@@ -83,8 +90,7 @@ impl Configuration {
     pub(crate) fn new(path: Option<PathBuf>, overrides: Overrides, current: Loaded) -> Self {
         let path = path.filter(|path| !config::is_standard_input(path)).map(Arc::new);
         let current = Arc::new(Mutex::new(current));
-        let (keys, on_disk, schedules) = (Keys::default(), None, None);
-        Self { path, overrides, current, keys, on_disk, schedules }
+        Self { path, overrides, current, keys: Keys::default(), jobs: Arc::default() }
     }
 
     pub(crate) fn with_keys(self, keys: Keys) -> Self {
@@ -92,7 +98,16 @@ impl Configuration {
     }
 
     pub(crate) fn with_jobs(self, on_disk: Option<OnDisk>, schedules: Schedules) -> Self {
-        Self { on_disk, schedules: Some(schedules), ..self }
+        Self { jobs: Arc::new(SyncMutex::new(Some(Behind { on_disk, schedules }))), ..self }
+    }
+
+    /// Lets go of the jobs: no reload follows.
+    pub(crate) fn forget_jobs(&self) {
+        self.behind_mut().take();
+    }
+
+    fn behind_mut(&self) -> MutexGuard<'_, Option<Behind>> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads the files of tokens and TLS again, and logs the result.
@@ -125,17 +140,19 @@ impl Configuration {
         });
         let new = read.await.unwrap_or_else(|_| Err(ConfigReloadError::NotServing))?;
         let (mut report, changes) = difference(&current, &new)?;
-        check_durable(&current, &new, self.on_disk.is_some())?;
+        let behind = self.behind_mut().clone();
+        let on_disk = behind.as_ref().and_then(|behind| behind.on_disk.as_ref());
+        check_durable(&current, &new, on_disk.is_some())?;
         if rehearsal {
             return Ok(report);
         }
         // Before a new pool accepts its first job: that one must not be taken for one in memory.
-        self.set_durable(&[&*current, &new]);
+        set_durable(on_disk, &[&*current, &new]);
         let changed = if changes.is_empty() { Ok(()) } else { coordinator.change(changes).await };
         let in_effect = if changed.is_ok() { &new } else { &*current };
-        self.set_durable(&[in_effect]);
+        set_durable(on_disk, &[in_effect]);
         changed.map_err(|error| ConfigReloadError::start(error.to_string()))?;
-        if let Some(schedules) = &self.schedules {
+        if let Some(Behind { schedules, .. }) = &behind {
             schedules.replace(new.schedules.clone()).await;
         }
         // The other settings stay as they are, and are told again until a restart.
@@ -146,15 +163,13 @@ impl Configuration {
     }
 }
 
-impl Configuration {
-    /// Makes the durable pools of these configurations the durable ones. A pool of several has the rules of the last.
-    fn set_durable(&self, all: &[&Loaded]) {
-        let Some(on_disk) = &self.on_disk else { return };
-        let durable = all.iter().flat_map(|loaded| loaded.durable.clone()).collect();
-        let options = jobs::options(&durable, all.iter().flat_map(|loaded| &loaded.pools));
-        on_disk.jobs.set_pools(options);
-        on_disk.names.replace(durable.keys().map(String::as_str));
-    }
+/// Makes the durable pools of these configurations the durable ones. A pool of several has the rules of the last.
+fn set_durable(on_disk: Option<&OnDisk>, all: &[&Loaded]) {
+    let Some(on_disk) = on_disk else { return };
+    let durable = all.iter().flat_map(|loaded| loaded.durable.clone()).collect();
+    let options = jobs::options(&durable, all.iter().flat_map(|loaded| &loaded.pools));
+    on_disk.jobs.set_pools(options);
+    on_disk.names.replace(durable.keys().map(String::as_str));
 }
 
 /// Logs a reload, as nobody may wait for its answer.

@@ -278,10 +278,14 @@ impl Server {
     }
 
     async fn shut_down(&self, drain: Duration) -> ShutdownReport {
-        match self.coordinator.get() {
+        let report = match self.coordinator.get() {
             Some(coordinator) => coordinator.shutdown(drain).await,
             None => ShutdownReport::default(),
+        };
+        if let Some(configuration) = self.coordinator.configuration() {
+            configuration.forget_jobs();
         }
+        report
     }
 }
 

@@ -7,17 +7,18 @@ use procpool_protocol::engine::JobEvent;
 use procpool_registry::{ResultState, State};
 use std::collections::HashSet;
 
-async fn started(desk: &Desk, nth: usize) {
+/// Lets a job begin its attempt with this number. Its record has the worker of the attempt before, if there was one.
+async fn started(desk: &Desk, nth: usize, attempt: u32) {
     let running = desk.engine.nth(nth).await;
     running.say(JobEvent::started(1, "fib-0"));
-    desk.until(running.id, |record| record.worker.is_some()).await;
+    desk.until(running.id, |record| record.worker.is_some() && record.attempt == attempt).await;
 }
 
 #[tokio::test]
 async fn a_job_that_may_not_be_repeated_has_crashed_with_its_host() {
     let desk = Desk::new(once());
     let id = id(&desk.enqueue().await);
-    started(&desk, 0).await;
+    started(&desk, 0, 1).await;
     let desk = desk.crash(once());
     let ResultState::Finished(record, finished) = desk.jobs.result(id).await else { panic!("an outcome") };
     let Err(JobError::Crashed(report)) = finished.result.as_ref().map_err(|error| &**error) else {
@@ -33,9 +34,9 @@ async fn a_job_that_may_not_be_repeated_has_crashed_with_its_host() {
 async fn a_job_that_may_be_repeated_waits_again_as_long_as_it_has_attempts() {
     let desk = Desk::new(idempotent(2));
     let id = id(&desk.enqueue().await);
-    started(&desk, 0).await;
+    started(&desk, 0, 1).await;
     let desk = desk.crash(idempotent(2));
-    started(&desk, 0).await;
+    started(&desk, 0, 2).await;
     assert_eq!((desk.engine.nth(0).await.id, desk.record(id).await.attempt), (id, 2));
     let desk = desk.crash(idempotent(2));
     let ResultState::Finished(_, finished) = desk.jobs.result(id).await else { panic!("an outcome") };
@@ -131,7 +132,7 @@ async fn a_note_is_durable_with_its_job() {
 async fn closing_cancels_what_runs_and_leaves_what_waits() {
     let desk = Desk::new(idempotent(2));
     let enqueued = desk.enqueue().await;
-    started(&desk, 0).await;
+    started(&desk, 0, 1).await;
     soon(desk.jobs.close()).await;
     assert!(soon(enqueued.outcome).await.is_none(), "nobody waits for ever");
     assert!(desk.jobs.enqueue(crate::engine::order()).await.is_err());
