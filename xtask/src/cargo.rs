@@ -39,6 +39,15 @@ pub(crate) fn build(args: &[&str]) -> Result<Vec<Artifact>, Error> {
     executables(command)
 }
 
+/// Builds every executable and example in debug with the features with which everything is tested, and says where they are.
+/// Another choice of packages, targets or features is another choice for half of the dependencies, which are then built anew.
+pub(crate) fn build_tested() -> Result<Vec<Artifact>, Error> {
+    build(&[&["--workspace", "--bins", "--examples", "--locked"], TESTED].concat())
+}
+
+/// Every test runs with every feature of the server. The build of a package is without those that are off by default.
+pub(crate) const TESTED: &[&str] = &["--features", "procpool-server/otlp"];
+
 /// The worker executables of this repository.
 pub(crate) const WORKERS: &[&str] =
     &["procpool-ping", "procpool-fib", "procpool-compute", "procpool-symbolize"];

@@ -24,7 +24,7 @@ Runs the gates that a change has to pass
 Usage: cargo xtask ci
 
   format    cargo fmt --all --check
-  clippy    every target, warnings denied, and the server with its feature `otlp`
+  clippy    every target, warnings denied
   docs      cargo doc, warnings denied
   guide     cargo xtask book, where mdbook is installed
   licences  cargo deny check licenses bans sources, where cargo-deny is installed
@@ -68,9 +68,9 @@ pub(crate) fn run() -> Result<(), Error> {
 }
 
 fn clippy() -> Result<(), Error> {
-    cargo::run(cargo(["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))?;
-    let spans = ["clippy", "-p", "procpool-server", "--features", "otlp", "--all-targets", "--locked"];
-    cargo::run(cargo([&spans[..], &["--", "-D", "warnings"]].concat()))
+    let mut command = cargo(["clippy", "--workspace", "--all-targets", "--locked"]);
+    command.args(cargo::TESTED).args(["--", "-D", "warnings"]);
+    cargo::run(command)
 }
 
 fn docs() -> Result<(), Error> {

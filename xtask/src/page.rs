@@ -44,7 +44,7 @@ pub(crate) fn check() -> Result<(), Error> {
 
 /// Takes the pictures.
 pub(crate) fn pictures() -> Result<(), Error> {
-    let built = cargo::build(&["--workspace", "--bins", "--locked"])?;
+    let built = cargo::build_tested()?;
     let server = cargo::find(&built, "procpool")?;
     let mut node = Command::new("node");
     node.arg(cargo::root().join(TOOLS).join("screenshots.mjs"));

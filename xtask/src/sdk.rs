@@ -130,7 +130,7 @@ fn node() -> Result<(), Error> {
 
 /// Builds the server and its workers. Returns the server and what it starts beside itself.
 pub(crate) fn server() -> Result<[Artifact; 2], Error> {
-    let built = cargo::build(&["--workspace", "--bins", "--locked"])?;
+    let built = cargo::build_tested()?;
     Ok([cargo::find(&built, "procpool")?.clone(), cargo::find(&built, dist::COMPANION)?.clone()])
 }
 

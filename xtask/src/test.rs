@@ -49,7 +49,6 @@ pub(crate) fn all(journal: &mut Journal, filters: &[String], required: Option<&[
 fn steps(journal: &mut Journal, bin_dir: &Path, skips: &Skips, filters: &[String]) -> Result<(), Error> {
     let tests = || test("--all-targets", bin_dir, skips, filters);
     journal.step("unit, property and end-to-end tests", tests)?;
-    journal.step("the server's spans", || spans(filters))?;
     journal.step("doc tests", || test("--doc", bin_dir, skips, filters))?;
     if filters.is_empty() {
         journal.step(CHAOS, || chaos::a_minute(bin_dir))
@@ -59,24 +58,15 @@ fn steps(journal: &mut Journal, bin_dir: &Path, skips: &Skips, filters: &[String
     }
 }
 
-/// The tests of a feature that is off where nobody asks for it.
-fn spans(filters: &[String]) -> Result<(), Error> {
-    let mut command =
-        cargo::cargo(["test", "-p", "procpool-server", "--features", "otlp", "--lib", "--locked", "spans"]);
-    if !filters.is_empty() {
-        command.arg("--").args(filters);
-    }
-    cargo::run(command)
-}
-
 fn build() -> Result<PathBuf, Error> {
-    let built = cargo::build(&["--workspace", "--bins", "--examples", "--locked"])?;
+    let built = cargo::build_tested()?;
     let server = cargo::find(&built, "procpool")?;
     Ok(server.path.parent().map_or_else(cargo::root, Path::to_owned))
 }
 
 fn test(kind: &str, bin_dir: &Path, skips: &Skips, filters: &[String]) -> Result<(), Error> {
     let mut command = cargo::cargo(["test", "--workspace", kind, "--locked"]);
+    command.args(cargo::TESTED);
     command.env(BIN_DIR, bin_dir);
     skips.collect(&mut command);
     if !filters.is_empty() {
