@@ -23,7 +23,17 @@ pub(crate) fn root() -> PathBuf {
 pub(crate) fn cargo<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root()).args(args);
+    // `cargo run` describes the package of this task in these. Build scripts watch them, and would run anew each time that
+    // cargo is called in the other way.
+    let names = env::vars_os().map(|(name, _)| name);
+    for name in names.filter(|name| describes_a_package(&name.to_string_lossy())) {
+        command.env_remove(name);
+    }
     command
+}
+
+fn describes_a_package(variable: &str) -> bool {
+    variable.starts_with("CARGO_PKG_") || variable.starts_with("CARGO_MANIFEST_")
 }
 
 /// Runs cargo, or what it has built, in the foreground, to a good end or an error.
