@@ -81,8 +81,9 @@ async fn a_reader_that_stalls_stops_the_batch_and_costs_bounded_memory() {
     let (mut stdin, mut stdout) = (batch.stdin.take().unwrap(), batch.stdout.take().unwrap());
     let (sent, mut progress) = tokio::sync::watch::channel(0);
     let endless = tokio::spawn(async move {
-        let block = b"1\n".repeat(32 * 1024);
-        while stdin.write_all(&block).await.is_ok() {
+        // Long lines: the buffers on the way hold some megabytes, and each line among them is a job.
+        let block = format!("1{:1022}\n", "").repeat(64);
+        while stdin.write_all(block.as_bytes()).await.is_ok() {
             sent.send_modify(|sent| *sent += block.len());
         }
     });
