@@ -3,7 +3,6 @@
 
 use crate::answer;
 use crate::app::Shared;
-use crate::fingerprint;
 use crate::job_view::{JobView, path_of};
 use crate::kind::Kind;
 use crate::lent::Memory;
@@ -14,7 +13,7 @@ use crate::routes::json;
 use axum::response::{IntoResponse, Response};
 use http::header::{LOCATION, RETRY_AFTER, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use procpool_jobs::{Enqueued, Order};
+use procpool_jobs::{Enqueued, Order, fingerprint};
 use procpool_protocol::JobId;
 use procpool_protocol::outcome::Finished;
 use procpool_registry::{Decision, KeyText, Record, Wait};
@@ -98,7 +97,7 @@ pub(crate) async fn run(
     }
     let mut order = order;
     if let Some(key) = handover.key {
-        order.key = Some((key, fingerprint::of(&order.job).await));
+        order.key = Some((key, fingerprint(&order.job).await));
     }
     order.principal = order.job.principal.as_deref().map(Into::into);
     order.wait = wait;

@@ -159,7 +159,6 @@ mod embedded;
 mod event_streams;
 mod event_view;
 mod filter;
-mod fingerprint;
 mod framing;
 #[cfg(fuzzing)]
 pub mod fuzzing;

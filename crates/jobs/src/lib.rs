@@ -47,6 +47,7 @@ mod clock;
 mod compact;
 mod durable;
 mod expiry;
+mod fingerprint;
 mod ids;
 mod interface;
 mod local;
@@ -55,6 +56,7 @@ mod running;
 mod scheduled;
 
 pub use durable::{DurableJobs, DurableOptions, Health, OpenError, PoolOptions, Retry};
+pub use fingerprint::fingerprint;
 pub use ids::is_durable;
 pub use interface::{Enqueued, Jobs, Order, Reruns};
 pub use local::LocalJobs;

@@ -24,6 +24,7 @@ pages! {
     AttachedWorkers: "attached-workers.md",
     Batch: "batch.md",
     Debugging: "debugging.md",
+    DurableJobs: "durable-jobs.md",
     ErrorsToHttp: "errors-to-http.md",
     LargePayloads: "large-payloads.md",
     Library: "library.md",

@@ -7,6 +7,7 @@
 //! - [`Worker`]: one process, free messages both ways.
 //! - [`run_once`]: one process, one job.
 //! - [`Coordinator`]: several pools from a configuration, behind one listener and one shutdown.
+//! - `Jobs` (feature `durable`): jobs that outlive the process, in a directory.
 //! - `worker` (feature `worker`): the SDK for worker executables.
 //!
 //! A worker executable is a function and one line:
@@ -54,12 +55,16 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "durable")]
+pub mod durable;
 pub mod error;
 #[cfg(any(test, doctest))]
 mod guide;
 pub mod raw;
 pub mod status;
 
+#[cfg(feature = "durable")]
+pub use durable::Jobs;
 #[cfg(feature = "tower")]
 pub use procpool_coordinator::PoolService;
 pub use procpool_coordinator::{

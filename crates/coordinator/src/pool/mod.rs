@@ -13,6 +13,7 @@ mod core;
 mod described;
 mod detail;
 mod ended;
+mod engine;
 mod event;
 mod news;
 mod orders;

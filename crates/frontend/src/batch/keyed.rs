@@ -4,8 +4,8 @@ use super::end::End;
 use super::under_way::Stage;
 use crate::access::Permit;
 use crate::app::Shared;
-use crate::{fingerprint, handover};
-use procpool_jobs::Order;
+use crate::handover;
+use procpool_jobs::{Order, fingerprint};
 use procpool_protocol::engine::{JobLimits, Submission};
 use procpool_protocol::outcome::Finished;
 use procpool_protocol::{JobError, JobId};
@@ -45,12 +45,12 @@ pub(super) async fn offer(
     asked: JobLimits,
 ) -> Stage {
     let Ok(key) = prefix.key(line) else { return Stage::Ended(End::gone(JobId::from_bits(0))) };
-    let fingerprint = fingerprint::of(&job).await;
+    let digest = fingerprint(&job).await;
     loop {
         let mut order = Order::new(job.clone());
         order.held = Some(Arc::new(permit.clone()));
         order.principal = job.principal.as_deref().map(Into::into);
-        order.key = Some((key.clone(), fingerprint));
+        order.key = Some((key.clone(), digest));
         // A job of the same key that runs already is waited for.
         order.wait = Wait::Limited;
         let enqueued = match shared.app.jobs.enqueue(order).await {

@@ -9,8 +9,9 @@ use ring::digest::{Context, SHA256};
 /// on a machine without instructions for it.
 const DIGESTED_INLINE: usize = 128 * 1024;
 
-/// Returns the fingerprint of a job.
-pub(crate) async fn of(job: &Submission) -> Fingerprint {
+/// Returns the fingerprint of a job: SHA-256 of its input with the encodings of input and output. A large input is digested
+/// on a thread that may block.
+pub async fn fingerprint(job: &Submission) -> Fingerprint {
     let encodings = [job.input.encoding as u8, job.reply as u8];
     let bytes = job.input.bytes.clone();
     if bytes.len() <= DIGESTED_INLINE {
@@ -42,10 +43,10 @@ mod tests {
         for length in [0, 1, DIGESTED_INLINE, DIGESTED_INLINE + 1] {
             let mut other = job(Payload::raw(vec![7; length]));
             other.limits = other.limits.timeout(std::time::Duration::from_secs(1));
-            let fingerprint = of(&job(Payload::raw(vec![7; length]))).await;
-            assert_eq!(fingerprint, of(&other).await, "{length}");
-            assert_ne!(fingerprint, of(&job(Payload::json(vec![7; length]))).await, "{length}");
-            assert_ne!(fingerprint, of(&job(Payload::raw(vec![7; length + 1]))).await, "{length}");
+            let first = fingerprint(&job(Payload::raw(vec![7; length]))).await;
+            assert_eq!(first, fingerprint(&other).await, "{length}");
+            assert_ne!(first, fingerprint(&job(Payload::json(vec![7; length]))).await, "{length}");
+            assert_ne!(first, fingerprint(&job(Payload::raw(vec![7; length + 1]))).await, "{length}");
         }
     }
 }
