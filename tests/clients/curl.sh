@@ -11,7 +11,7 @@ same() {
   [ "$2" = "$3" ] || { printf 'not ok: %s\n  expected: %s\n  got:      %s\n' "$1" "$2" "$3" >&2; exit 1; }
   printf 'ok: %s\n' "$1"
 }
-get() { curl --silent --show-error --max-time 30 "$@"; }
+get() { curl --silent --show-error --max-time 120 "$@"; }
 # Returns the member of a flat JSON object, a number or a string.
 member() { sed -n "s/.*\"$1\":\"\{0,1\}\([^,\"}]*\).*/\1/p"; }
 accepted() { get "$fib" | member accepted; }
@@ -56,7 +56,7 @@ same 'a job that is read as it runs' 'state state outcome' \
 
 before=$(accepted)
 # One write for each answer, so that they do not mix.
-keyed='printf "%s\n" "$(curl --silent --show-error --max-time 30 -H "Idempotency-Key: \"a-key\"" -H "Prefer: wait=20" -d 38 "$1")"'
+keyed='printf "%s\n" "$(curl --silent --show-error --max-time 120 -H "Idempotency-Key: \"a-key\"" -H "Prefer: wait=20" -d 38 "$1")"'
 seq 50 | xargs -P 50 -n 1 sh -c "$keyed" sh "$fib/jobs" >"$scratch/answers"
 same 'fifty clients with one key have one answer' '50 39088169' "$(sort "$scratch/answers" | uniq -c | xargs)"
 same 'and their job ran once' $((before + 1)) "$(accepted)"
