@@ -35,6 +35,7 @@ const PUBLISHED: &[&str] = &[
     "procpool-worker",
     "procpool",
     "procpool-jobs",
+    "procpool-nats",
     "procpool-frontend",
     "procpool-client",
     "procpool-server",

@@ -149,7 +149,7 @@ async fn finished_now(finished: &Arc<Finished>, memory: Option<Memory>) -> Respo
 
 /// Returns the 202 of a job that is unfinished, or was when its client last looked.
 pub(crate) async fn accepted(shared: &Shared, job: JobId) -> Response {
-    let Some(record) = shared.app.jobs.job(job).await else { return gone(job).into_response() };
+    let Some(record) = shared.app.jobs.job(job).await else { return missing(shared, job).into_response() };
     let mut response = json(&JobView::of(&record, None));
     *response.status_mut() = StatusCode::ACCEPTED;
     let headers = response.headers_mut();
@@ -213,6 +213,17 @@ pub(crate) fn input_expired(job: JobId) -> Problem {
     let detail =
         format!("the input of job {job} is no longer held, so it cannot run again; submit it with its input");
     Problem::new(Kind::InputExpired, StatusCode::GONE, detail).with("job", &job)
+}
+
+/// Returns the problem of a job of which the store of jobs has no record, or for which it cannot look now.
+pub(crate) fn missing(shared: &Shared, job: JobId) -> Problem {
+    let Some(cause) = shared.app.jobs.away(job) else { return gone(job) };
+    let detail =
+        format!("failed to look for the job {job}: the cluster does not answer: {cause}; try again later");
+    Problem::new(Kind::NotReady, StatusCode::SERVICE_UNAVAILABLE, detail)
+        .with("reason", "engine_unreachable")
+        .with("job", &job)
+        .retry_after(Some(LOOK_AGAIN))
 }
 
 /// Returns the problem of an id that no job has, as far as the store of jobs knows.

@@ -134,6 +134,13 @@ pub trait Jobs: Send + Sync + 'static {
         (Usage::default(), 0)
     }
 
+    /// Returns why nothing can be said about a job at the moment, or `None` if the store that would have it answers. By
+    /// default it does.
+    fn away(&self, job: JobId) -> Option<String> {
+        let _ = job;
+        None
+    }
+
     /// Returns whether jobs are accepted. By default they are.
     fn health(&self) -> Health {
         Health::Ok

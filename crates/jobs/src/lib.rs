@@ -55,7 +55,7 @@ mod routed;
 mod running;
 mod scheduled;
 
-pub use durable::{DurableJobs, DurableOptions, Health, OpenError, PoolOptions, Retry};
+pub use durable::{DurableJobs, DurableOptions, Health, OpenError, PoolOptions, Retry, ordered};
 pub use fingerprint::fingerprint;
 pub use ids::is_durable;
 pub use interface::{Enqueued, Jobs, Order, Reruns};

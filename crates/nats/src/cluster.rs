@@ -138,10 +138,7 @@ impl Cluster {
     /// # Errors
     /// When the server does not answer or refuses, or an existing one is not as configured.
     pub async fn init(&self) -> Result<Vec<String>, ClusterError> {
-        let mut created = Vec::new();
-        for (pool, names) in self.0.pools.values() {
-            created.extend(streams::init(&self.0.link, &self.0.settings, pool, names).await?);
-        }
+        let created = streams::init(&self.0.link, self.wanted()).await?;
         self.check().await?;
         Ok(created)
     }
@@ -151,11 +148,20 @@ impl Cluster {
     /// # Errors
     /// When the server does not answer, or one of them is missing or not as configured.
     pub async fn check(&self) -> Result<(), ClusterError> {
-        let mut differences = Vec::new();
-        for (pool, names) in self.0.pools.values() {
-            differences.extend(streams::compare(&self.0.link, &self.0.settings, pool, names).await?);
-        }
+        let differences = streams::compare(&self.0.link, self.wanted()).await?;
         if differences.is_empty() { Ok(()) } else { Err(ClusterError::Differs(differences)) }
+    }
+
+    fn wanted(&self) -> Vec<streams::Wanted> {
+        let Inner { settings, namespace, pools, .. } = &*self.0;
+        let of_pools = pools.values().flat_map(|(pool, names)| streams::of_pool(settings, pool, names));
+        of_pools.chain([streams::of_hosts(settings, namespace)]).collect()
+    }
+
+    /// Returns the settings.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
     }
 
     /// Returns the version of the server.

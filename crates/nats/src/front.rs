@@ -3,6 +3,7 @@
 use crate::cluster::{Cluster, ClusterError, MAX_PAYLOAD};
 use crate::end::End;
 use crate::link::{Link, LinkError};
+use crate::look::{JobState, Unreachable, is_queued};
 use crate::node_id::NodeId;
 use crate::order::Order;
 use crate::record::{Decided, Record};
@@ -11,9 +12,8 @@ use crate::subjects::PoolNames;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use procpool_protocol::engine::Submission;
-use procpool_protocol::outcome::{Finished, Timing};
+use procpool_protocol::outcome::Finished;
 use procpool_protocol::{JobId, OutcomeKind};
-use serde_json::json;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -26,6 +26,9 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// Time for which an accept, a cancel or a look is tried again while the server is away.
 const TRIES: Duration = Duration::from_secs(10);
+
+/// Time for which an accept waits for the connection to come back, before anything is sent.
+const AWAY: Duration = Duration::from_secs(2);
 
 /// Accepts jobs for nodes, and reads their outcomes. Dropping it changes no job.
 #[derive(Debug)]
@@ -59,6 +62,8 @@ pub enum EnqueueError {
     QueueFull {
         /// The pool.
         pool: String,
+        /// Maximum number of jobs in it.
+        limit: usize,
         /// The server's words.
         reason: String,
     },
@@ -81,6 +86,9 @@ pub enum EnqueueError {
     /// The server is away. The same job with the same id may be sent again.
     #[error("the cluster did not answer within {0:?}: it is not known whether it has accepted the job")]
     Unreachable(Duration),
+    /// The server was away all the time. The job was not sent.
+    #[error("the cluster has been away for {0:?}, and was not sent the job")]
+    Away(Duration),
 }
 
 impl EnqueueError {
@@ -91,38 +99,9 @@ impl EnqueueError {
             Self::UnknownPool { .. } => "unknown_pool",
             Self::QueueFull { .. } => "queue_full",
             Self::PayloadTooLarge { .. } | Self::HeadTooLarge { .. } => "payload_too_large",
-            Self::Unreachable(_) => "engine_unreachable",
+            Self::Unreachable(_) | Self::Away(_) => "engine_unreachable",
         }
     }
-}
-
-/// The cluster did not answer.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the cluster did not answer: {reason}")]
-#[non_exhaustive]
-pub struct Unreachable {
-    /// The problem.
-    pub reason: String,
-}
-
-/// How far a job is.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum JobState {
-    /// The cluster has no such job, or has forgotten it.
-    Unknown,
-    /// No node has the job.
-    Queued,
-    /// A node has it.
-    #[non_exhaustive]
-    Running {
-        /// The node.
-        node: NodeId,
-        /// The number of the attempt.
-        attempt: u32,
-    },
-    /// It has its outcome.
-    Finished(Box<Finished>),
 }
 
 /// The answer to a cancel.
@@ -172,7 +151,8 @@ impl Front {
     pub async fn enqueue(&self, id: JobId, job: Submission) -> Result<(), EnqueueError> {
         let (pool, names) = self.pool(&job.pool)?;
         let mut terms = pool.terms;
-        terms.timeout = job.limits.timeout.map_or(terms.timeout, |asked| asked.min(terms.timeout));
+        terms.timeout =
+            job.limits.timeout.or(pool.timeout).map_or(terms.timeout, |asked| asked.min(terms.timeout));
         let priority = job.priority;
         let hints = self.cluster.0.namespace.hints(self.id.as_str());
         let order = Order::of(job, terms, Some(hints));
@@ -183,6 +163,13 @@ impl Front {
         let body = order.seal().map_err(|error| EnqueueError::HeadTooLarge { size: error.length })?;
         let (link, subject, start) = (self.link(), names.job(priority, id), Instant::now());
         let mut pause = self.cluster.0.settings.timings.pause;
+        // A message that waits in the client for the connection would be sent later, when nobody knows of it.
+        while !link.is_up() {
+            if start.elapsed() >= AWAY {
+                return Err(EnqueueError::Away(AWAY));
+            }
+            sleep(pause).await;
+        }
         loop {
             match link.publish(subject.clone(), 0, None, body.clone()).await {
                 Ok(_) => return Ok(()),
@@ -191,6 +178,7 @@ impl Front {
                 Err(error) if error.is_full() => {
                     return Err(EnqueueError::QueueFull {
                         pool: pool.name.clone(),
+                        limit: usize::try_from(pool.queue).unwrap_or(usize::MAX),
                         reason: error.to_string(),
                     });
                 }
@@ -206,6 +194,18 @@ impl Front {
                 return Err(EnqueueError::Unreachable(TRIES));
             }
         }
+    }
+
+    /// Returns the cluster.
+    #[must_use]
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    /// Waits until a job has an outcome, if this front has accepted it, for at most this time.
+    pub async fn hint(&self, id: JobId, patience: Duration) {
+        let listener = Listener::new(&self.waiting, id);
+        let _ = timeout(patience, listener.notify.notified()).await;
     }
 
     /// Waits for the outcome of a job. Dropping the future changes nothing. Returns `None` for a job that the cluster
@@ -227,33 +227,6 @@ impl Front {
             }
             let _ = timeout(LOOK, hint).await;
         }
-    }
-
-    /// Returns how far a job is. A copy of the record may be a moment old.
-    ///
-    /// # Errors
-    /// When the cluster did not answer.
-    pub async fn state(&self, pool: &str, id: JobId) -> Result<JobState, Unreachable> {
-        let Ok((_, names)) = self.pool(pool) else { return Ok(JobState::Unknown) };
-        let mut record = self.record(names, id).await?;
-        if record.is_none() {
-            if is_queued(self.link(), names, id).await? {
-                return Ok(JobState::Queued);
-            }
-            // It may have left the queue in between.
-            record = self.record(names, id).await?;
-        }
-        Ok(match record {
-            None => JobState::Unknown,
-            Some((_, Record::Claimed(claim))) => {
-                JobState::Running { node: claim.node, attempt: claim.attempt }
-            }
-            Some((_, Record::Released(_))) => JobState::Queued,
-            Some((_, Record::Decided(Decided { end, output, .. }))) => {
-                let result = end.into_outcome(id, output);
-                JobState::Finished(Box::new(Finished::new(id, Timing::default(), result)))
-            }
-        })
     }
 
     /// Cancels a job: its outcome is `cancelled`, unless it has another one already.
@@ -282,19 +255,20 @@ impl Front {
         id: JobId,
     ) -> Result<Option<CancelAnswer>, Unreachable> {
         let is_queued = is_queued(self.link(), names, id).await?;
-        let (expect, attempt, node) = match self.record(names, id).await? {
-            Some((_, Record::Decided(decided))) => {
-                let kind = match decided.end.into_outcome(id, Bytes::new()) {
-                    Ok(_) => OutcomeKind::Ok,
-                    Err(error) => error.kind(),
-                };
-                return Ok(Some(CancelAnswer::TooLate(kind)));
-            }
-            None if !is_queued => return Ok(Some(CancelAnswer::Unknown)),
-            None => (0, 0, None),
-            Some((seq, Record::Released(released))) => (seq, released.attempt, None),
-            Some((seq, Record::Claimed(claim))) => (seq, claim.attempt, Some(claim.node)),
-        };
+        let (expect, attempt, node) =
+            match self.record(names, id).await?.map(|(stored, record)| (stored.seq, record)) {
+                Some((_, Record::Decided(decided))) => {
+                    let kind = match decided.end.into_outcome(id, Bytes::new()) {
+                        Ok(_) => OutcomeKind::Ok,
+                        Err(error) => error.kind(),
+                    };
+                    return Ok(Some(CancelAnswer::TooLate(kind)));
+                }
+                None if !is_queued => return Ok(Some(CancelAnswer::Unknown)),
+                None => (0, 0, None),
+                Some((seq, Record::Released(released))) => (seq, released.attempt, None),
+                Some((seq, Record::Claimed(claim))) => (seq, claim.attempt, Some(claim.node)),
+            };
         let end = End::Cancelled { ran: node.is_some() };
         let record = Record::Decided(Decided { by: self.id.clone(), attempt, end, output: Bytes::new() });
         let body = record.seal().map_err(|error| Unreachable { reason: error.to_string() })?;
@@ -312,7 +286,7 @@ impl Front {
         }
     }
 
-    fn pool(&self, name: &str) -> Result<(&PoolSettings, &PoolNames), EnqueueError> {
+    pub(crate) fn pool(&self, name: &str) -> Result<(&PoolSettings, &PoolNames), EnqueueError> {
         let pools = &self.cluster.0.pools;
         pools.get(name).map(|(pool, names)| (pool, names)).ok_or_else(|| EnqueueError::UnknownPool {
             pool: name.to_owned(),
@@ -320,32 +294,14 @@ impl Front {
         })
     }
 
-    fn link(&self) -> &Link {
+    pub(crate) fn link(&self) -> &Link {
         &self.cluster.0.link
-    }
-
-    async fn record(&self, names: &PoolNames, id: JobId) -> Result<Option<(u64, Record)>, Unreachable> {
-        let stored = self.link().last(&names.records(), &names.record(id)).await;
-        let unreachable = |reason: String| Unreachable { reason };
-        let Some(stored) = stored.map_err(|error| unreachable(error.to_string()))? else { return Ok(None) };
-        let record = Record::open(&stored.body).map_err(|error| unreachable(error.to_string()))?;
-        Ok(Some((stored.seq, record)))
     }
 }
 
 impl Drop for Front {
     fn drop(&mut self) {
         self.hints.abort();
-    }
-}
-
-/// Returns whether the queue has the job, under any priority.
-async fn is_queued(link: &Link, names: &PoolNames, id: JobId) -> Result<bool, Unreachable> {
-    let body = json!({ "last_by_subj": names.any_job(id) }).to_string();
-    let subject = format!("$JS.API.DIRECT.GET.{}", names.queue());
-    match link.request(subject, None, body.into(), link.patience).await {
-        Ok(message) => Ok(message.status.is_none_or(|status| status == async_nats::StatusCode::OK)),
-        Err(error) => Err(Unreachable { reason: error.to_string() }),
     }
 }
 

@@ -1,5 +1,6 @@
 //! [`Link`]: requests to the server, each with a deadline of its own, and the answers of JetStream.
 
+use crate::streams::parse_time;
 use async_nats::header::HeaderMap;
 use async_nats::{Client, Message, Request, StatusCode};
 use bytes::Bytes;
@@ -96,6 +97,8 @@ impl Since {
 #[derive(Clone, Debug)]
 pub(crate) struct Stored {
     pub(crate) seq: u64,
+    /// When the server stored it, in nanoseconds since 1970. `0` if it does not say so.
+    pub(crate) time: u64,
     pub(crate) body: Bytes,
 }
 
@@ -188,7 +191,9 @@ impl Link {
         let seq = header.and_then(|text| text.as_str().parse().ok());
         let seq =
             seq.ok_or_else(|| LinkError::Unreadable(format!("no sequence, status {:?}", message.status)))?;
-        Ok(Some(Stored { seq, body: message.payload }))
+        let time = message.headers.as_ref().and_then(|all| all.get("Nats-Time-Stamp"));
+        let time = time.and_then(|text| parse_time(text.as_str())).unwrap_or_default();
+        Ok(Some(Stored { seq, time, body: message.payload }))
     }
 
     /// Publishes without an answer. Gives up where the connection takes nothing.

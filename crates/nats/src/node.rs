@@ -4,6 +4,7 @@ use crate::cluster::{Cluster, ClusterError};
 use crate::course::{Delivery, Ending};
 use crate::custody::{self, Handed};
 use crate::envelope::Unreadable;
+use crate::hosts::{self, Host, HostState};
 use crate::link::LinkError;
 use crate::node_id::NodeId;
 use crate::order::Order;
@@ -15,6 +16,7 @@ use futures_util::StreamExt;
 use procpool_protocol::JobId;
 use procpool_protocol::engine::{Engine, Priority};
 use procpool_registry::Time;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -32,10 +34,12 @@ const CLOCK: Duration = Duration::from_secs(30);
 pub struct Node {
     shared: Arc<Shared>,
     tasks: JoinSet<()>,
+    /// Its description of itself for others.
+    host: Host,
 }
 
 /// How many courses of a node ended in each way.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct NodeFigures {
     /// Number of jobs that it has now.
@@ -140,7 +144,19 @@ impl Node {
             let pull = pulling::run(shared.clone(), name, names, Arc::new(Semaphore::new(slots.max(1))));
             tasks.spawn(pull);
         }
-        Ok(Self { shared, tasks })
+        let host = Host {
+            node: shared.id.clone(),
+            host: label.to_owned(),
+            pid: std::process::id(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            slots: slots.clone(),
+            figures: NodeFigures::default(),
+            leaving: false,
+            seen: Duration::ZERO,
+            state: HostState::Up,
+        };
+        tasks.spawn(hosts::tell_of(shared.clone(), host.clone()));
+        Ok(Self { shared, tasks, host })
     }
 
     /// Returns the name of this node.
@@ -152,14 +168,12 @@ impl Node {
     /// Returns what this node has done.
     #[must_use]
     pub fn figures(&self) -> NodeFigures {
-        let [told, late, decided, fenced, left] =
-            [0, 1, 2, 3, 4].map(|nth: usize| self.shared.endings[nth].load(Ordering::Relaxed));
-        NodeFigures { held: self.shared.held().len(), told, late, decided, fenced, left }
+        self.shared.figures()
     }
 
     /// Stops pulling, and waits until the jobs that it has are told, at most for this time. Those that are left then
     /// are killed.
-    pub async fn drain(self, patience: Duration) {
+    pub async fn drain(mut self, patience: Duration) {
         self.shared.stop.send_replace(true);
         let empty = async {
             while !self.shared.held().is_empty() {
@@ -167,6 +181,11 @@ impl Node {
             }
         };
         let _ = timeout(patience, empty).await;
+        self.tasks.abort_all();
+        hosts::tell(&self.shared, &self.host, true).await;
+        // Else the process may end before the client has sent it.
+        let _ =
+            timeout(self.shared.cluster.0.settings.patience, self.shared.cluster.0.link.client.flush()).await;
     }
 }
 
@@ -186,6 +205,12 @@ impl Drop for Node {
 impl Shared {
     pub(crate) fn held(&self) -> MutexGuard<'_, HashMap<JobId, Arc<Holder>>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn figures(&self) -> NodeFigures {
+        let [told, late, decided, fenced, left] =
+            [0, 1, 2, 3, 4].map(|nth: usize| self.endings[nth].load(Ordering::Relaxed));
+        NodeFigures { held: self.held().len(), told, late, decided, fenced, left }
     }
 
     /// Returns whether a job runs whose lease is not confirmed: this node may be cut off.

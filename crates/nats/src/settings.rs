@@ -52,7 +52,10 @@ impl Settings {
     }
 
     /// Checks what needs no server.
-    pub(crate) fn check(&self) -> Result<(), SettingsError> {
+    ///
+    /// # Errors
+    /// When they do not fit together.
+    pub fn check(&self) -> Result<(), SettingsError> {
         self.timings.check()?;
         match self.replicas {
             1 | 3 | 5 => {}
@@ -122,6 +125,8 @@ pub struct PoolSettings {
     pub name: String,
     /// The terms of its jobs. The timeout is the longest that a job may ask for.
     pub terms: Terms,
+    /// The timeout of a job that asks for none. `None` is the longest.
+    pub timeout: Option<Duration>,
     /// Maximum number of jobs that wait or run.
     pub queue: u32,
     /// Maximum size of their inputs together, in bytes.
@@ -141,6 +146,7 @@ impl PoolSettings {
         Self {
             name: name.into(),
             terms: Terms { idempotent: false, attempts: 1, timeout: Duration::from_secs(600) },
+            timeout: None,
             queue: 10_000,
             queue_bytes: 1 << 30,
             records: 1_000_000,

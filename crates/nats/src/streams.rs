@@ -2,7 +2,7 @@
 
 use crate::link::{Link, LinkError};
 use crate::settings::{PoolSettings, Settings};
-use crate::subjects::PoolNames;
+use crate::subjects::{Namespace, PoolNames};
 use procpool_protocol::engine::Priority;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -41,7 +41,7 @@ struct Info {
 }
 
 /// A stream or consumer, with the subjects of the API about it.
-struct Wanted {
+pub(crate) struct Wanted {
     of: String,
     info: String,
     create: String,
@@ -49,14 +49,30 @@ struct Wanted {
     body: Value,
 }
 
-fn wanted(settings: &Settings, pool: &PoolSettings, names: &PoolNames) -> Vec<Wanted> {
-    let stream = |name: String, config: Value| Wanted {
+fn stream(name: String, config: Value) -> Wanted {
+    Wanted {
         info: format!("STREAM.INFO.{name}"),
         create: format!("STREAM.CREATE.{name}"),
         of: name,
         body: config.clone(),
         config,
-    };
+    }
+}
+
+/// Returns the stream in which nodes tell of themselves: the last word of each, for a day.
+pub(crate) fn of_hosts(settings: &Settings, namespace: &Namespace) -> Wanted {
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    let name = namespace.hosts();
+    let config = json!({
+        "name": name, "subjects": [namespace.all_hosts()], "retention": "limits", "storage": "file",
+        "discard": "old", "max_msgs": 10_000, "max_age": nanos(DAY), "num_replicas": settings.replicas,
+        "max_msgs_per_subject": 1, "allow_direct": true,
+    });
+    stream(name, config)
+}
+
+/// Returns the streams and consumers of a pool.
+pub(crate) fn of_pool(settings: &Settings, pool: &PoolSettings, names: &PoolNames) -> Vec<Wanted> {
     let queue = json!({
         "name": names.queue(), "subjects": [names.all_jobs()], "retention": "workqueue", "storage": "file",
         "discard": "new", "max_msgs": pool.queue, "max_bytes": pool.queue_bytes, "num_replicas": settings.replicas,
@@ -90,14 +106,9 @@ pub(crate) fn nanos(duration: Duration) -> u64 {
 }
 
 /// Creates what is missing. Returns the names of what it has created.
-pub(crate) async fn init(
-    link: &Link,
-    settings: &Settings,
-    pool: &PoolSettings,
-    names: &PoolNames,
-) -> Result<Vec<String>, LinkError> {
+pub(crate) async fn init(link: &Link, wanted: Vec<Wanted>) -> Result<Vec<String>, LinkError> {
     let mut created = Vec::new();
-    for wanted in wanted(settings, pool, names) {
+    for wanted in wanted {
         match link.api::<Info>(&wanted.info, &Value::Null).await {
             Ok(_) => continue,
             // 10014: there is no such consumer.
@@ -116,14 +127,9 @@ pub(crate) async fn init(
 }
 
 /// Compares what is there with what is configured.
-pub(crate) async fn compare(
-    link: &Link,
-    settings: &Settings,
-    pool: &PoolSettings,
-    names: &PoolNames,
-) -> Result<Vec<Difference>, LinkError> {
+pub(crate) async fn compare(link: &Link, wanted: Vec<Wanted>) -> Result<Vec<Difference>, LinkError> {
     let mut differences = Vec::new();
-    for wanted in wanted(settings, pool, names) {
+    for wanted in wanted {
         match link.api::<Info>(&wanted.info, &Value::Null).await {
             Ok(info) => differences.extend(differ(&wanted.of, &wanted.config, &info.config)),
             Err(LinkError::Refused { .. }) => differences.push(Difference {
@@ -160,7 +166,7 @@ pub(crate) async fn leader_time(link: &Link, names: &PoolNames) -> Result<u64, L
 }
 
 /// Reads `2026-11-30T08:16:52.123456789Z`, always in UTC.
-fn parse_time(text: &str) -> Option<u64> {
+pub(crate) fn parse_time(text: &str) -> Option<u64> {
     let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
     let mut date = date.splitn(3, '-').map(str::parse::<u64>);
     let (year, month, day) = (date.next()?.ok()?, date.next()?.ok()?, date.next()?.ok()?);

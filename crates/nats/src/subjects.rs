@@ -68,6 +68,24 @@ impl Namespace {
         format!("pp.{}.ctl.{node}", self.0)
     }
 
+    /// Returns the name of the stream in which nodes tell of themselves.
+    #[must_use]
+    pub fn hosts(&self) -> String {
+        format!("PP_{}_N", self.0)
+    }
+
+    /// Returns the subjects on which they do.
+    #[must_use]
+    pub fn all_hosts(&self) -> String {
+        format!("pp.{}.n.*", self.0)
+    }
+
+    /// Returns the subject on which one node does.
+    #[must_use]
+    pub fn host(&self, node: &str) -> String {
+        format!("pp.{}.n.{node}", self.0)
+    }
+
     /// Returns the subject of the hints for a front: that a job of it has an outcome.
     #[must_use]
     pub fn hints(&self, front: &str) -> String {

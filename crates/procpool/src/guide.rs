@@ -201,6 +201,8 @@ mod tests {
             Refusal::store_busy(0),
             Refusal::StoreFull,
             Refusal::store_broken(""),
+            Refusal::not_supported(""),
+            Refusal::engine_unreachable("", false),
         ] {
             let row = format!("`{}`", reason.name());
             let error = JobError::from(Refused::new("fib", reason));

@@ -130,6 +130,16 @@ impl Refusal {
     pub fn store_broken(cause: impl Into<String>) -> Self {
         Self::StoreBroken { cause: cause.into() }
     }
+
+    /// Returns [`NotSupported`](Self::NotSupported), with the missing ability as a sentence.
+    pub fn not_supported(what: &'static str) -> Self {
+        Self::NotSupported { what }
+    }
+
+    /// Returns [`EngineUnreachable`](Self::EngineUnreachable), with the last problem, and whether the job was sent.
+    pub fn engine_unreachable(cause: impl Into<String>, sent: bool) -> Self {
+        Self::EngineUnreachable { cause: cause.into(), sent }
+    }
 }
 
 /// Constructors, one for each variant. Each takes the name of the pool first.

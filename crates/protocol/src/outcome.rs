@@ -222,7 +222,8 @@ impl JobError {
     /// Returns whether the function may have had side effects. `false` is certain, `true` is not.
     pub fn may_have_run(&self) -> bool {
         match self {
-            Self::Refused(_) | Self::BadInput { .. } => false,
+            Self::Refused(refused) => matches!(refused.reason, Refusal::EngineUnreachable { sent: true, .. }),
+            Self::BadInput { .. } => false,
             Self::Crashed(report) => report.stage == Stage::Running,
             Self::TimedOut { stage, .. }
             | Self::Cancelled { stage }

@@ -115,6 +115,7 @@ fn public_reason(reason: &Refusal) -> Cow<'static, str> {
         | Refusal::DeadlineUnreachable { .. } => "the service is busy; try again later",
         Refusal::StoreFull
         | Refusal::StoreBroken { .. }
+        | Refusal::EngineUnreachable { .. }
         | Refusal::BreakerOpen { .. }
         | Refusal::Starting
         | Refusal::Draining
@@ -123,9 +124,11 @@ fn public_reason(reason: &Refusal) -> Cow<'static, str> {
             "the service has failed on this client's inputs too often; try again later"
         }
         Refusal::InputTooLarge { limit, .. } => return format!("the input exceeds {limit} bytes").into(),
-        Refusal::RuntimeEnded | Refusal::Forked | Refusal::NotDurable | Refusal::InputEncoding(_) => {
-            "the service failed; its operators know more"
-        }
+        Refusal::RuntimeEnded
+        | Refusal::Forked
+        | Refusal::NotDurable
+        | Refusal::NotSupported { .. }
+        | Refusal::InputEncoding(_) => "the service failed; its operators know more",
     })
 }
 

@@ -188,6 +188,25 @@ pub enum Refusal {
         /// The error of the first write that failed.
         cause: String,
     },
+    /// The job asks for something that the pool cannot do, because its jobs run on many hosts.
+    #[error("cannot do that, because its jobs run on many hosts: {what}")]
+    #[non_exhaustive]
+    NotSupported {
+        /// The missing ability, as a sentence.
+        what: &'static str,
+    },
+    /// The servers that hold the pool's jobs do not answer.
+    #[error(
+        "takes no job now, because the cluster does not answer: {cause}{}; try again later",
+        perhaps(*.sent)
+    )]
+    #[non_exhaustive]
+    EngineUnreachable {
+        /// The last problem.
+        cause: String,
+        /// Whether the job was sent, so that it may run.
+        sent: bool,
+    },
     /// The input cannot be encoded.
     #[error("cannot be sent this input: {0}")]
     InputEncoding(String),
@@ -237,6 +256,8 @@ impl Refusal {
             Self::StoreBusy { .. } => "store_busy",
             Self::StoreFull => "store_full",
             Self::StoreBroken { .. } => "store_broken",
+            Self::NotSupported { .. } => "not_supported",
+            Self::EngineUnreachable { .. } => "engine_unreachable",
             Self::InputEncoding(_) => "input_encoding",
         }
     }
@@ -253,6 +274,10 @@ impl Refusal {
             reason => format!("pool `{pool}` {reason}"),
         }
     }
+}
+
+fn perhaps(is_sent: bool) -> &'static str {
+    if is_sent { "; it may have accepted the job" } else { "" }
 }
 
 /// Writes a duration as people do: `1.5s`, `250ms`.

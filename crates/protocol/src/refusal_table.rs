@@ -27,6 +27,8 @@ impl Refusal {
             | Self::Starting
             | Self::Draining
             | Self::ShuttingDown => Some(SOON),
+            // A job that was sent may run: the same again would run twice.
+            Self::EngineUnreachable { sent, .. } => (!sent).then_some(SOON),
             Self::StoreFull => Some(SPACE),
             Self::BreakerOpen { retry, .. }
             | Self::ClientQuarantined { retry, .. }
@@ -47,6 +49,7 @@ impl Refusal {
             | Self::StoreBusy { .. }
             | Self::StoreFull
             | Self::StoreBroken { .. }
+            | Self::EngineUnreachable { .. }
             | Self::Starting
             | Self::DeadlineUnreachable { .. }
             | Self::Draining
@@ -57,6 +60,7 @@ impl Refusal {
             Self::NoSlotInTime { .. } => 504,
             Self::InputTooLarge { .. } => 413,
             Self::NotDurable => 422,
+            Self::NotSupported { .. } => 501,
             // Only typed callers encode; inputs from HTTP are encoded already.
             Self::InputEncoding(_) => 500,
         }

@@ -19,6 +19,20 @@ pub struct Cursor {
     pub(crate) below: u64,
 }
 
+impl Cursor {
+    /// Returns the cursor of a store with this number, whose list continues below this job.
+    #[must_use]
+    pub const fn new(store: u64, below: u64) -> Self {
+        Self { registry: store, below }
+    }
+
+    /// Returns the number of the job below which the list continues, or `None` if another store has returned the cursor.
+    #[must_use]
+    pub const fn below(self, store: u64) -> Option<u64> {
+        if self.registry == store { Some(self.below) } else { None }
+    }
+}
+
 impl fmt::Display for Cursor {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{:016x}-{:x}", self.registry, self.below)

@@ -1,7 +1,7 @@
 //! `procpool check`: reads a configuration as `serve` would, and starts nothing unless it is asked to.
 
 use crate::config::schedules::now;
-use crate::config::{Config, Durability, DurableConfig, PoolSpec, ScheduleSpec};
+use crate::config::{ClusterConfig, Config, Durability, DurableConfig, PoolSpec, ScheduleSpec};
 use crate::error::Error;
 use crate::jobs;
 use crate::keys::Keys;
@@ -86,6 +86,7 @@ fn inspected(path: Option<&Path>) -> Result<(Config, Vec<PoolConfig>), Error> {
     let config = Config::load(path)?;
     let settings = config.server.clone().resolve()?;
     Keys::load(settings.tokens, settings.tls)?;
+    config.cluster.as_ref().map(ClusterConfig::resolve).transpose()?;
     let pools = config.pools.iter().map(checked).collect::<Result<Vec<_>, _>>()?;
     let warnings = config.pools.iter().zip(&pools).flat_map(|(spec, pool)| spec.warnings(pool));
     warn(warnings.map(|warning| warning.to_string()));
@@ -117,6 +118,10 @@ fn whole(config: &Config, pools: &[PoolConfig]) -> String {
         let _ = writeln!(text, "  {pool}: {retry}");
     }
     text.extend(config.durable.as_ref().map(state));
+    if let Some(cluster) = &config.cluster {
+        let _ = write!(Escaping(&mut text), "jobs are in the cluster at {}", cluster.servers());
+        text.push('\n');
+    }
     text.extend(config.schedules.iter().map(schedule));
     text
 }

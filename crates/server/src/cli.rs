@@ -1,6 +1,7 @@
 //! The command line and its help. Does not: carry anything out.
 
 pub(crate) mod batch;
+pub(crate) mod cluster;
 pub(crate) mod conform;
 pub(crate) mod deaths;
 pub(crate) mod job;
@@ -20,6 +21,7 @@ use crate::words::Words;
 use batch::BatchArgs;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use cluster::{ClusterArgs, NodeArgs};
 use conform::ConformArgs;
 use deaths::DeathsArgs;
 use job::JobArgs;
@@ -166,6 +168,12 @@ pub(crate) enum Command {
     /// Look at the durable jobs of a state directory.
     #[command(after_help = store::HELP)]
     Store(StoreArgs),
+    /// Run jobs of a cluster in pools of this host, without HTTP.
+    #[command(after_help = cluster::NODE_HELP)]
+    Node(NodeArgs),
+    /// Set up a cluster of many hosts, and look at it.
+    #[command(after_help = cluster::HELP)]
+    Cluster(ClusterArgs),
     /// Have a running server read its configuration again.
     Config(ConfigArgs),
     /// Run a job for each line of a file, in a running server.

@@ -77,6 +77,15 @@ pub(crate) enum Error {
         /// The configuration that has none.
         of: Option<PathBuf>,
     },
+    /// The cluster cannot be used.
+    #[error(transparent)]
+    Cluster(#[from] procpool_nats::ClusterError),
+    /// There is no cluster.
+    #[error("{} has no cluster; add one: [cluster] with nats = \"nats://HOST:4222\"", of.display())]
+    NoCluster {
+        /// The configuration.
+        of: PathBuf,
+    },
     /// A pool does not start.
     #[error(transparent)]
     Pool(#[from] PoolError),

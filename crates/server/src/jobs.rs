@@ -16,6 +16,7 @@ use procpool_jobs::{
     DurableJobs, DurableOptions, DurablePools, LocalJobs, MemoryNotes, RoutedJobs, ScheduleReport as Report,
     Scheduled, Schedules,
 };
+use procpool_nats::ClusterJobs;
 use procpool_protocol::engine::{Engine, Submission};
 use procpool_protocol::{Encoding, Payload};
 use procpool_store::Store;
@@ -38,6 +39,22 @@ pub(crate) struct Remembered {
     pub(crate) jobs: Arc<dyn Jobs>,
     /// The part of it that is on disk. `None` without a durable pool.
     pub(crate) on_disk: Option<OnDisk>,
+}
+
+/// Returns the jobs of a cluster beside those in memory.
+///
+/// # Errors
+/// When the settings do not fit together.
+pub(crate) fn beside(
+    cluster: ClusterJobs,
+    engine: Arc<dyn Engine>,
+    settings: JobSettings,
+) -> Result<Remembered, Error> {
+    let memory = Arc::new(LocalJobs::new(engine, settings)?);
+    let pools = cluster.front().cluster().settings().pools.iter();
+    let names = DurablePools::new(pools.map(|pool| pool.name.as_str()));
+    let both = RoutedJobs::new(Arc::new(cluster), memory, names);
+    Ok(Remembered { jobs: Arc::new(both), on_disk: None })
 }
 
 /// Opens the store of jobs. Reads every durable job once, on a thread that may block.

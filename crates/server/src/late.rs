@@ -4,6 +4,8 @@
 use crate::reload::{self, Configuration};
 use crate::spans::{Following, Spans};
 use procpool_coordinator::Coordinator;
+use procpool_jobs::Jobs;
+use procpool_nats::ClusterJobs;
 use procpool_protocol::engine::{
     Accepted, Admin, BoxFuture, ConfigReloadError, ConfigReport, Death, DeathGroup, DeathPage, DeathQuery,
     Engine, InspectionError, JobLimits, Offered, OutputOf, PoolFigures, PoolHistory, PoolSample, PoolSchemas,
@@ -21,12 +23,40 @@ use std::time::Duration;
 pub(crate) struct Late {
     arrived: Arc<OnceLock<(Coordinator, Configuration)>>,
     spans: Spans,
+    /// Runs the jobs of its pools, wherever that is.
+    cluster: Option<ClusterJobs>,
 }
 
 impl Late {
     /// Returns one that makes spans of traced jobs.
     pub(crate) fn with_spans(spans: Spans) -> Self {
         Self { spans, ..Self::default() }
+    }
+
+    /// Sends jobs of the cluster's pools to the cluster.
+    pub(crate) fn with_cluster(self, cluster: Option<ClusterJobs>) -> Self {
+        Self { cluster, ..self }
+    }
+
+    /// Returns one that runs all jobs here, with the same coordinator.
+    pub(crate) fn here(&self) -> Self {
+        Self { cluster: None, ..self.clone() }
+    }
+
+    /// Returns the cluster, if there is one.
+    pub(crate) fn cluster(&self) -> Option<&ClusterJobs> {
+        self.cluster.as_ref()
+    }
+
+    fn cluster_of(&self, pool: &str) -> Option<&ClusterJobs> {
+        self.cluster.as_ref().filter(|cluster| cluster.is_durable(pool))
+    }
+
+    /// Returns the pools of the cluster that have no worker here.
+    fn remote_pools(&self) -> Vec<PoolStatus> {
+        let Some(cluster) = &self.cluster else { return Vec::new() };
+        let pools = cluster.front().cluster().settings().pools.iter();
+        pools.map(|pool| PoolStatus::new(&pool.name, "on the nodes of the cluster")).collect()
     }
 
     /// Sets the coordinator: from now on jobs are run.
@@ -58,6 +88,9 @@ impl Late {
 
 impl Engine for Late {
     fn submit(&self, job: Submission) -> Result<Accepted, JobError> {
+        if let Some(cluster) = self.cluster_of(&job.pool) {
+            return Ok(followed(self.spans.of(&job), cluster.submit(job)));
+        }
         match self.get() {
             Some(coordinator) => {
                 let span = self.spans.of(&job);
@@ -80,6 +113,9 @@ impl Engine for Late {
     }
 
     fn offer(&self, job: Submission) -> Result<Offered, JobError> {
+        if self.cluster_of(&job.pool).is_some() {
+            return self.submit(job).map(Offered::Accepted);
+        }
         match self.get() {
             Some(coordinator) => {
                 let span = self.spans.of(&job);
@@ -118,7 +154,13 @@ fn followed(span: Option<Following>, accepted: Accepted) -> Accepted {
 
 impl Admin for Late {
     fn pools(&self) -> Vec<PoolStatus> {
-        self.get().map(Admin::pools).unwrap_or_default()
+        let mut pools = self.get().map(Admin::pools).unwrap_or_default();
+        let elsewhere = self.remote_pools().into_iter();
+        let elsewhere = elsewhere.filter(|it| !pools.iter().any(|pool| pool.name == it.name));
+        let elsewhere: Vec<_> = elsewhere.collect();
+        pools.extend(elsewhere);
+        pools.sort_by(|one, other| one.name.cmp(&other.name));
+        pools
     }
 
     fn figures(&self) -> Vec<PoolFigures> {

@@ -42,6 +42,7 @@
 
 mod check;
 mod cli;
+mod cluster;
 mod config;
 mod conform;
 mod error;
@@ -54,6 +55,7 @@ mod keys;
 mod late;
 mod logs;
 mod names;
+mod node;
 mod papers;
 mod parent;
 mod reload;
@@ -139,6 +141,8 @@ fn execute(command: Command) -> Result<ExitCode, Error> {
         Command::Deaths(args) => as_client(args.output.output, remote::deaths(args)),
         Command::Schedules(args) => as_client(args.output.output, remote::schedules(args)),
         Command::Store(args) => store::store(&args.command),
+        Command::Node(args) => on_runtime(node::node(args)),
+        Command::Cluster(args) => on_runtime(cluster::cluster(args)),
         Command::Config(args) => as_client(args.output.output, remote::config(args)),
         Command::Batch(args) => as_client(Form::Table, remote::batch(args)),
         #[cfg(feature = "top")]

@@ -1,5 +1,7 @@
 //! The configuration of a server that runs: read again, compared with the one in effect, and applied whole or not at all.
 
+mod tables;
+
 use crate::config::{self, Config, Overrides, PoolSpec, Retry};
 use crate::jobs::{self, DurablePart, OnDisk};
 use crate::keys::Keys;
@@ -9,6 +11,7 @@ use procpool_protocol::engine::{ChangedPool, ConfigReloadError, ConfigReport};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex as SyncMutex, MutexGuard, PoisonError};
+use tables::{differing, of_pool, table, with_applied_of};
 use tokio::sync::Mutex;
 use toml::Table;
 
@@ -33,6 +36,9 @@ struct Behind {
     schedules: Schedules,
 }
 
+const OTHER_CLUSTER: &str = "the pools of the cluster cannot change while the server runs, because it has checked the \
+                             streams of those that it had at its start; restart the server";
+
 /// The tables that a reload applies. Other settings need a restart.
 const APPLIED: [&str; 2] = ["pools", "schedules"];
 
@@ -42,8 +48,10 @@ pub(crate) struct Loaded {
     keys: Table,
     max_body: usize,
     pub(crate) pools: Vec<PoolConfig>,
-    /// The durable ones.
+    /// The durable ones, of a server without a cluster.
     durable: BTreeMap<String, Retry>,
+    /// The pools of the cluster.
+    in_cluster: Vec<String>,
     schedules: Vec<Scheduled>,
 }
 
@@ -58,7 +66,7 @@ impl Loaded {
             spec.inspect(&pool)?;
             Ok(pool)
         };
-        let pools = config.pools.iter().map(inspect).collect::<Result<Vec<_>, config::ConfigError>>();
+        let pools = config.own_pools().map(inspect).collect::<Result<Vec<_>, config::ConfigError>>();
         let pools = pools.map_err(invalid)?;
         let schedules = jobs::scheduled(&config.schedules).map_err(invalid)?;
         Ok(Self::of(config, pools, schedules))
@@ -66,9 +74,12 @@ impl Loaded {
 
     /// Returns a configuration with its resolved pools.
     pub(crate) fn of(config: &Config, pools: Vec<PoolConfig>, schedules: Vec<Scheduled>) -> Self {
-        let durable = config.pools.iter().filter_map(|pool| Some((pool.name.clone(), pool.durable?)));
+        let durable = config.pools.iter().filter(|pool| !config.is_in_cluster(pool));
+        let durable = durable.filter_map(|pool| Some((pool.name.clone(), pool.durable?))).collect();
+        let in_cluster = config.pools.iter().filter(|pool| config.is_in_cluster(pool));
+        let in_cluster = in_cluster.map(|pool| pool.name.clone()).collect();
         let (keys, max_body) = (config.keys.clone(), config.server.http.max_body);
-        Self { keys, max_body, pools, durable: durable.collect(), schedules }
+        Self { keys, max_body, pools, durable, in_cluster, schedules }
     }
 
     /// Returns the part about durable jobs.
@@ -243,6 +254,9 @@ fn check_durable(old: &Loaded, new: &Loaded, has_store: bool) -> Result<(), Conf
         );
         return Err(ConfigReloadError::invalid(reason));
     }
+    if old.in_cluster != new.in_cluster {
+        return Err(ConfigReloadError::invalid(OTHER_CLUSTER.to_owned()));
+    }
     match new.durable.keys().next().filter(|_| !has_store) {
         Some(pool) => Err(ConfigReloadError::invalid(format!(
             "pool `{pool}` is durable, and the server has opened no state directory, because no pool was durable when it \
@@ -275,36 +289,6 @@ fn invalid(error: impl std::fmt::Display) -> ConfigReloadError {
     ConfigReloadError::invalid(error.to_string())
 }
 
-fn table<'a>(keys: &'a Table, name: &str) -> Option<&'a Table> {
-    keys.get(name)?.as_table()
-}
-
-fn of_pool<'a>(keys: &'a Table, name: &str) -> Option<&'a Table> {
-    keys.get("pools")?.get(name)?.as_table()
-}
-
-/// Returns the keys that have other values, or are in one table only.
-fn differing(old: Option<&Table>, new: Option<&Table>) -> Vec<String> {
-    let all = old.into_iter().chain(new).flat_map(Table::keys);
-    let mut differ: Vec<_> = all
-        .filter(|key| old.and_then(|it| it.get(*key)) != new.and_then(|it| it.get(*key)))
-        .cloned()
-        .collect();
-    differ.sort_unstable();
-    differ.dedup();
-    differ
-}
-
-/// Returns the `old` keys with the applied ones of the `new`.
-fn with_applied_of(old: &Table, new: &Table) -> Table {
-    let mut keys = old.clone();
-    for name in APPLIED {
-        keys.remove(name);
-        keys.extend(new.get_key_value(name).map(|(name, table)| (name.clone(), table.clone())));
-    }
-    keys
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -325,7 +309,7 @@ mod tests {
         let pools = pools.collect();
         let durable = names.iter().filter(|(_, keys)| keys.get("durable").is_some());
         let durable = durable.map(|(name, _)| (name.clone(), Retry::default())).collect();
-        Loaded { pools, durable, max_body: 1, keys, schedules: Vec::new() }
+        Loaded { pools, durable, in_cluster: Vec::new(), max_body: 1, keys, schedules: Vec::new() }
     }
 
     fn between(old: &str, new: &str) -> (ConfigReport, PoolChanges) {

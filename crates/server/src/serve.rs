@@ -1,6 +1,7 @@
 //! `procpool serve`: binds, starts the pools, serves, and ends all of it in order.
 
 use crate::cli::ServeArgs;
+use crate::cluster;
 use crate::config::{Config, ConfigError, Overrides, PoolSpec};
 use crate::error::Error;
 use crate::front::{self, Bound, Front};
@@ -10,9 +11,10 @@ use crate::late::Late;
 use crate::reload::{Configuration, Loaded};
 use crate::signals::{Order, Signals};
 use crate::spans::{self, Exporting};
-use procpool_coordinator::{Coordinator, CoordinatorConfig, ShutdownReport};
+use procpool_coordinator::{Coordinator, CoordinatorConfig, PoolConfig, ShutdownReport};
 use procpool_frontend::{App, Drained, Health, HttpConfig};
 use procpool_jobs::{Scheduled, Schedules};
+use procpool_nats::Node;
 use std::future::Future;
 use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
@@ -43,12 +45,12 @@ pub(crate) async fn serve(args: ServeArgs) -> Result<ExitCode, Error> {
         config = load(args.config.clone()) => config?,
         _ = signals.stop() => return Ok(ExitCode::SUCCESS),
     };
-    let pools = config.pools.iter().map(PoolSpec::resolve).collect::<Result<Vec<_>, ConfigError>>()?;
+    let pools = config.own_pools().map(PoolSpec::resolve).collect::<Result<Vec<_>, ConfigError>>()?;
     let overrides = Overrides { listen: args.listen, allow_anonymous: args.allow_anonymous };
     let scheduled = jobs::scheduled(&config.schedules)?;
     let loaded = Loaded::of(&config, pools.clone(), scheduled.clone());
     let durable = loaded.durable_part(&config);
-    let settings = config.server.overridden(&overrides).resolve()?;
+    let settings = config.server.clone().overridden(&overrides).resolve()?;
     let keys = Keys::load(settings.tokens, settings.tls)?;
     let configuration = Configuration::new(args.config, overrides, loaded).with_keys(keys.clone());
     // Before any worker is started: a taken port is the likeliest failure, and the cheapest to find.
@@ -59,12 +61,29 @@ pub(crate) async fn serve(args: ServeArgs) -> Result<ExitCode, Error> {
     let (orders, _orders_name) = orders.transpose()?.unzip();
 
     let limit = settings.drain_limit;
+    let joined = if config.cluster.as_ref().is_some_and(|cluster| cluster.is_node) {
+        cluster::pools(&config)?
+    } else {
+        Vec::new()
+    };
     let mut coordinator = CoordinatorConfig::new(pools);
     coordinator.deaths = settings.deaths;
     let (spans, exporting) = spans::start();
-    let late = Late::with_spans(spans);
-    let remembered = tokio::select! {
-        opened = jobs::open(Arc::new(late.clone()), settings.http.jobs, durable) => opened?,
+    let opening = async {
+        let cluster = match cluster::connect(&config).await? {
+            Some(cluster) => Some(cluster::front(cluster).await?),
+            None => None,
+        };
+        let late = Late::with_spans(spans).with_cluster(cluster.clone());
+        let engine = Arc::new(late.here());
+        let remembered = match cluster {
+            Some(cluster) => jobs::beside(cluster, engine, settings.http.jobs)?,
+            None => jobs::open(engine, settings.http.jobs, durable).await?,
+        };
+        Ok::<_, Error>((late, remembered))
+    };
+    let (late, remembered) = tokio::select! {
+        opened = opening => opened?,
         _ = signals.stop() => return Ok(ExitCode::SUCCESS),
     };
     let http = settings.http;
@@ -73,7 +92,7 @@ pub(crate) async fn serve(args: ServeArgs) -> Result<ExitCode, Error> {
     let configuration = configuration.with_jobs(server.on_disk.clone(), server.schedules.clone());
     tokio::select! {
         started = Coordinator::start(coordinator) => {
-            let was_told = server.serve(started?, configuration, scheduled);
+            let was_told = server.serve(started?, configuration, scheduled, &joined).await?;
             // Who started this server may have been the only one to read.
             if args.exit_with_parent && !was_told {
                 tracing::info!("nobody reads standard output, so the process that started this one has ended");
@@ -138,6 +157,8 @@ struct Server {
     schedules: Schedules,
     /// Submits their jobs.
     scheduling: Option<AbortHandle>,
+    /// Runs jobs of the cluster here.
+    node: Option<Node>,
 }
 
 impl Server {
@@ -174,17 +195,28 @@ impl Server {
             on_disk,
             schedules,
             scheduling: None,
+            node: None,
         }
     }
 
-    /// Runs jobs from now on, and says so. Returns whether anybody may have heard it.
-    fn serve(
+    /// Runs jobs from now on, of the cluster those of the pools that have `joined` it, and says so. Returns whether anybody
+    /// may have heard it.
+    ///
+    /// # Errors
+    /// When the cluster does not answer.
+    async fn serve(
         &mut self,
         coordinator: Coordinator,
         configuration: Configuration,
         scheduled: Vec<Scheduled>,
-    ) -> bool {
+        joined: &[PoolConfig],
+    ) -> Result<bool, Error> {
         self.coordinator.arrive(coordinator, configuration);
+        if let Some(cluster) = self.coordinator.cluster().filter(|_| !joined.is_empty()) {
+            let cluster = cluster.front().cluster().clone();
+            let engine = Arc::new(self.coordinator.here());
+            self.node = Some(cluster::node(cluster, engine, joined.iter()).await?);
+        }
         let schedules = self.schedules.clone();
         let scheduling = tokio::spawn(async move {
             schedules.replace(scheduled).await;
@@ -192,7 +224,7 @@ impl Server {
         });
         self.scheduling = Some(scheduling.abort_handle());
         self.health.serving();
-        announce(&self.address)
+        Ok(announce(&self.address))
     }
 
     /// Reads the configuration and tokens again, and puts the executables that the workers' names now stand for into
@@ -243,6 +275,9 @@ impl Server {
         if let Some(on_disk) = &self.on_disk {
             on_disk.drain(limit.saturating_sub(begun.elapsed())).await;
         }
+        if let Some(node) = self.node.take() {
+            node.drain(limit.saturating_sub(begun.elapsed())).await;
+        }
         let report = self.shut_down(limit.saturating_sub(begun.elapsed())).await;
         if report.shut_down > 0 {
             tracing::warn!(jobs = report.shut_down, ?limit, "the drain limit ended jobs as shut down");
@@ -264,6 +299,8 @@ impl Server {
     async fn end(&mut self) {
         self.stop_schedules();
         self.frontend.abort();
+        // Its jobs are left to other nodes.
+        self.node = None;
         let _ = tokio::time::timeout(REAP, self.shut_down(Duration::ZERO)).await;
         if let Some(on_disk) = &self.on_disk {
             let _ = tokio::time::timeout(REAP, on_disk.close(REAP)).await;

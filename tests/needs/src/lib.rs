@@ -3,7 +3,10 @@
 //! A test that returns early passes, so nobody sees that it checked nothing. [`skip`] makes it visible:
 //! `cargo xtask test` lists the skips at its end, and a need that [`REQUIRE`] names fails the test instead.
 
+mod nats;
 mod record;
+
+pub use nats::nats_server;
 
 use std::fmt::Display;
 

@@ -63,6 +63,7 @@ const RULES: &[Rule] = &[
             "procpool-conform",
             "procpool-coordinator",
             "procpool-jobs",
+            "procpool-nats",
             "procpool-protocol",
             "procpool-schedules",
             "procpool-store",
@@ -88,7 +89,7 @@ const RULES: &[Rule] = &[
     // It runs jobs on any engine, and knows hosts by their messages alone.
     Rule {
         package: "procpool-nats",
-        ours: &["procpool-registry", "procpool-protocol"],
+        ours: &["procpool-jobs", "procpool-registry", "procpool-protocol"],
         others: Others::Without(&["interprocess", "rustix", "libc"]),
     },
     Rule {

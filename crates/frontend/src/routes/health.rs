@@ -35,6 +35,7 @@ pub(super) async fn ready(
             return Err(not_ready("the state directory has no space for further jobs".into()));
         }
         JobsHealth::Broken(cause) => return Err(not_ready(format!("the store of jobs has failed: {cause}"))),
+        JobsHealth::Away(cause) => return Err(not_ready(format!("the cluster does not answer: {cause}"))),
         _ => {}
     }
     if let Some(name) = parameters.text("pool") {

@@ -6,7 +6,7 @@ use crate::answer;
 use crate::app::Shared;
 use crate::conditional;
 use crate::event_streams;
-use crate::handover::{accepted, expired, gone};
+use crate::handover::{accepted, expired, gone, missing};
 use crate::job_view::{JobView, etag_of};
 use crate::kind::Kind;
 use crate::params::{JobName, Parameters};
@@ -34,7 +34,8 @@ pub(super) async fn show(
 ) -> Result<Response, Problem> {
     Parameters::of(&uri, &[])?;
     let jobs = &shared.app.jobs;
-    let mut record = jobs.job(job).await.filter(|it| principal.may_use(&it.pool)).ok_or_else(|| gone(job))?;
+    let record = jobs.job(job).await.ok_or_else(|| missing(&shared, job))?;
+    let mut record = Some(record).filter(|it| principal.may_use(&it.pool)).ok_or_else(|| gone(job))?;
     if conditional::is_known(&headers, &etag_of(&record)) {
         let change = jobs.changed(job, record.version);
         record = match within(&shared, Preferences::of(&headers).wait, change).await {
@@ -75,7 +76,7 @@ pub(super) async fn result(
         ResultState::Finished(_, finished) => answer::of_stored(&finished, None).await,
         ResultState::Unfinished(_) => accepted(&shared, job).await,
         ResultState::Gone(record) => return Err(expired(&record)),
-        ResultState::Unknown => return Err(gone(job)),
+        ResultState::Unknown => return Err(missing(&shared, job)),
     };
     if headers.contains_key(PREFER) {
         response.headers_mut().append(VARY, HeaderValue::from_static("Prefer"));
@@ -102,14 +103,14 @@ pub(super) async fn cancel(
         Cancelled::Requested => Ok(accepted(&shared, job).await),
         Cancelled::TooLate(_) => Err(match shared.app.jobs.job(job).await {
             Some(record) => finished_already(&record),
-            None => gone(job),
+            None => missing(&shared, job),
         }),
         Cancelled::Unknown if shared.app.engine.cancel(job) => {
             let mut response = json(&Cancelling { id: job, cancelling: true });
             *response.status_mut() = StatusCode::ACCEPTED;
             Ok(response)
         }
-        Cancelled::Unknown => Err(gone(job)),
+        Cancelled::Unknown => Err(missing(&shared, job)),
     }
 }
 
@@ -123,7 +124,7 @@ async fn refuse_invisible(shared: &Shared, principal: &Principal, job: JobId) ->
             Some(pool) if principal.may_use(&pool) => Ok(()),
             // Nothing says in whose pool it may be by now.
             None if !principal.is_bound_to_pools() => Ok(()),
-            _ => Err(gone(job)),
+            _ => Err(missing(shared, job)),
         },
     }
 }
@@ -141,8 +142,8 @@ pub(super) async fn events(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     Parameters::of(&uri, &[])?;
-    let record =
-        shared.app.jobs.job(job).await.filter(|it| principal.may_use(&it.pool)).ok_or_else(|| gone(job))?;
+    let record = shared.app.jobs.job(job).await.ok_or_else(|| missing(&shared, job))?;
+    let record = Some(record).filter(|it| principal.may_use(&it.pool)).ok_or_else(|| gone(job))?;
     // An id of another server, or no number: the client begins anew.
     let seen = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok()?.trim().parse().ok()).unwrap_or(0);
     // Of a finished job, this is known at once.

@@ -19,6 +19,8 @@ pub enum Health {
     Full,
     /// A write has failed: its error. The process has to be restarted.
     Broken(String),
+    /// The servers that hold the jobs do not answer: the last problem.
+    Away(String),
 }
 
 /// The health as the store's thread sets it.

@@ -4,7 +4,8 @@ use procpool_protocol::JobId;
 use procpool_registry::Time;
 
 /// Returns an id of version 7 (RFC 9562): 48 bits of milliseconds since the Unix epoch, then 74 random bits.
-pub(super) fn ordered(now: Time, random: u128) -> JobId {
+#[must_use]
+pub fn ordered(now: Time, random: u128) -> JobId {
     const VERSION: u128 = 0x7 << 76;
     const VARIANT: u128 = 0b10 << 62;
     const RANDOM: u128 = (0xfff << 64) | ((1 << 62) - 1);

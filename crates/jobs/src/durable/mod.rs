@@ -21,6 +21,7 @@ mod view;
 
 use self::core::Core;
 pub use self::health::Health;
+pub use self::ids::ordered;
 use self::op::{Op, Tell};
 pub use self::options::{DurableOptions, PoolOptions, Retry};
 use self::queue::{NotTaken, OpQueue};

@@ -246,6 +246,11 @@ impl Jobs for RoutedJobs {
         (sum, events + memory_events)
     }
 
+    fn away(&self, job: JobId) -> Option<String> {
+        let [first, _] = self.places(job);
+        first.away(job)
+    }
+
     fn health(&self) -> Health {
         self.durable.health()
     }

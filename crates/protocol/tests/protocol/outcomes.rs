@@ -146,6 +146,8 @@ fn refusals_have_names_of_their_own() {
         (Refusal::RuntimeEnded, "runtime_ended"),
         (Refusal::input_too_large(2, 1), "input_too_large"),
         (Refusal::NotDurable, "not_durable"),
+        (Refusal::not_supported("no"), "not_supported"),
+        (Refusal::engine_unreachable("no", false), "engine_unreachable"),
         (Refusal::InputEncoding("no".into()), "input_encoding"),
     ];
     for (reason, name) in reasons {

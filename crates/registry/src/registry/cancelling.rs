@@ -40,6 +40,14 @@ pub struct Selection {
     pub next: Option<Cursor>,
 }
 
+impl Selection {
+    /// Returns a selection of another store than a registry.
+    #[must_use]
+    pub fn new(jobs: Vec<JobId>, next: Option<Cursor>) -> Self {
+        Self { jobs, next }
+    }
+}
+
 impl<S: Storage> Registry<S> {
     /// Cancels a job. A registry that [holds the queue](Registry::durable) ends it at once: its engine is told of
     /// something that is decided.

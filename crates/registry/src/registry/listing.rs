@@ -22,6 +22,14 @@ pub struct Page {
     pub next: Option<Cursor>,
 }
 
+impl Page {
+    /// Returns a page of another store than a registry.
+    #[must_use]
+    pub fn new(jobs: Vec<Arc<Record>>, next: Option<Cursor>) -> Self {
+        Self { jobs, next }
+    }
+}
+
 impl<S: Storage> Registry<S> {
     /// Returns the cursor with which a list begins with the newest job. For a list that continues in another registry.
     #[must_use]

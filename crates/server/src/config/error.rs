@@ -129,6 +129,50 @@ pub(crate) enum Mistake {
     /// Values of `retry` that do not fit.
     #[error("retry: {0}")]
     Retry(String),
+    /// Settings of the store on disk, beside a cluster.
+    #[error("{0} means nothing with [cluster]: its servers hold the jobs; leave it out")]
+    DiskInCluster(&'static str),
+    /// Nothing is in the cluster.
+    #[error(
+        "no pool has durable = true, so that the cluster has no job; set it for the pools of the cluster"
+    )]
+    NoClusterPools,
+    /// Several ways to log in.
+    #[error("more than one of credentials, nkey and user is set; leave one of them")]
+    ManyCredentials,
+    /// A password where everybody reads it.
+    #[error("an address holds no password, because logs and errors name it; use user and password_file")]
+    SecretInAddress,
+    /// A user without a password, or the reverse.
+    #[error("user and password_file belong together; set both or none")]
+    HalfPassword,
+    /// A cluster tries no failure again.
+    #[error(
+        "retry is for a server alone: a cluster tries a job again only after a lost host (`idempotent`, `max_attempts`)"
+    )]
+    RetryInCluster,
+    /// A worker could outlive the lease of its job.
+    #[error(
+        "grace has to be shorter than {0:?}, a third of the cluster's lease: a job whose host is cut off has to be dead \
+         before another host gets it"
+    )]
+    GraceInCluster(std::time::Duration),
+    /// Busy hosts would be taken for dead ones.
+    #[error("lease is at least {0:?}: with less, a busy host is taken for one that is gone")]
+    ShortLease(std::time::Duration),
+    /// A job could outlive its record.
+    #[error(
+        "a pool of the cluster needs a bound on its jobs' time; set timeout, or a max_timeout other than `none`"
+    )]
+    NoTimeoutInCluster,
+    /// Each front would submit its job.
+    #[error(
+        "pool `{0}` is in a cluster, where each server would submit the job; run the schedule in a pool of one server"
+    )]
+    ScheduleInCluster(String),
+    /// Settings of a cluster that do not fit together.
+    #[error(transparent)]
+    Cluster(procpool_nats::SettingsError),
     /// Settings of remembered jobs that contradict each other.
     #[error("{0}")]
     Jobs(JobSettingsError),

@@ -1,6 +1,7 @@
 //! The shape of a configuration file: its keys and nothing else. `pool` and `server` interpret the values
 //! together.
 
+use super::cluster::ClusterTable;
 use super::command::Command;
 use super::durable::{Durability, RetryTable};
 use super::duration::{Bound, Positive, Span};
@@ -24,6 +25,7 @@ pub(super) struct File {
     pub(super) jobs: JobsTable,
     pub(super) pools: BTreeMap<String, PoolTable>,
     pub(super) schedules: BTreeMap<String, ScheduleTable>,
+    pub(super) cluster: Option<ClusterTable>,
 }
 
 /// `[server]`.

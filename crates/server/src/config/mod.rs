@@ -5,6 +5,7 @@
 //! every key.
 
 mod attach;
+mod cluster;
 mod command;
 mod durable;
 pub(crate) mod duration;
@@ -24,6 +25,7 @@ mod size;
 mod tls;
 pub(crate) mod tokens;
 
+pub(crate) use cluster::ClusterConfig;
 pub(crate) use durable::{Durability, DurableConfig, Retry};
 pub(crate) use error::ConfigError;
 pub(crate) use place::Source;
@@ -54,6 +56,8 @@ pub(crate) struct Config {
     pub(crate) pools: Vec<PoolSpec>,
     /// Where durable jobs are, if a pool is durable.
     pub(crate) durable: Option<DurableConfig>,
+    /// The cluster that has the jobs of durable pools, if it is not this machine.
+    pub(crate) cluster: Option<ClusterConfig>,
     /// In the order of their names.
     pub(crate) schedules: Vec<ScheduleSpec>,
     /// The keys that the file sets, to compare it with another one.
@@ -81,6 +85,7 @@ impl Config {
             server: ServerConfig::new(ServerTable::default(), DEFAULT_MAX_PAYLOAD),
             pools: BUILT_IN.map(PoolSpec::built_in).into(),
             durable: None,
+            cluster: None,
             schedules: Vec::new(),
             keys: toml::Table::new(),
         }
@@ -95,7 +100,9 @@ impl Config {
             return Err(ConfigError::at(source.place_of(&["pools"]), Mistake::NoPools));
         };
         let jobs = jobs::settings(&file.jobs, source)?;
-        let durable = durable::settings(&file.jobs, pools.iter().any(|pool| pool.durable.is_some()), source)?;
+        let cluster = cluster::settings(file.cluster.as_ref(), &file.jobs, &file.schedules, &pools, source)?;
+        let has_durable = cluster.is_none() && pools.iter().any(|pool| pool.durable.is_some());
+        let durable = durable::settings(&file.jobs, has_durable, source)?;
         let schedules = file.schedules.into_iter();
         let schedules = schedules.map(|(name, table)| ScheduleSpec::new(name, table, &pools, source));
         let schedules = schedules.collect::<Result<Vec<_>, _>>()?;
@@ -117,7 +124,18 @@ impl Config {
         let server = server.in_directory(&directory, token_file, tokens, tls);
         // It is TOML, as it was read as a file just before.
         let keys = source.text.parse().unwrap_or_default();
-        Ok(Self { server, pools, durable, schedules, keys })
+        Ok(Self { server, pools, durable, cluster, schedules, keys })
+    }
+
+    /// Returns whether jobs of this pool go to the cluster.
+    pub(crate) fn is_in_cluster(&self, pool: &PoolSpec) -> bool {
+        self.cluster.is_some() && pool.durable.is_some()
+    }
+
+    /// Returns the pools that run in a server: without those of a cluster, unless it is a node, too.
+    pub(crate) fn own_pools(&self) -> impl Iterator<Item = &PoolSpec> {
+        let is_node = self.cluster.as_ref().is_some_and(|cluster| cluster.is_node);
+        self.pools.iter().filter(move |pool| is_node || !self.is_in_cluster(pool))
     }
 
     /// Returns the pool of that name.

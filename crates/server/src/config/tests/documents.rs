@@ -31,6 +31,19 @@ fn the_example_parses_as_it_is_and_with_every_line_taken_as_a_setting() {
 }
 
 #[test]
+fn the_cluster_of_the_example_parses_for_a_durable_pool() {
+    let lines = EXAMPLE.lines().filter_map(|line| line.strip_prefix("#c "));
+    let text = lines.collect::<Vec<_>>().join("\n");
+    let config = parse(&format!("[pools.fib]\ncommand = \"sh\"\ndurable = true\n{text}")).unwrap();
+    let written = config.cluster.unwrap();
+    let implied =
+        parse("[pools.fib]\ncommand = \"sh\"\ndurable = true\n[cluster]\nnats = \"localhost\"").unwrap();
+    let (written, implied) = (written.resolve().unwrap(), implied.cluster.unwrap().resolve().unwrap());
+    assert_eq!((written.timings, written.replicas), (implied.timings, implied.replicas));
+    assert_eq!((&written.namespace, written.pools[0].retain), (&implied.namespace, implied.pools[0].retain));
+}
+
+#[test]
 fn what_the_example_calls_a_default_is_the_default() {
     let written = parse(&example_with(&["# "])).unwrap();
     let implied = parse("[pools.fib]\ncommand = [\"procpool-fib\"]").unwrap();
@@ -60,11 +73,12 @@ fn the_example_shows_every_key_and_so_do_the_tables_of_the_guide() {
         (server, "[server]"),
         (jobs, "[jobs]"),
         (pool, "[pools.a]\ncommand = \"sh\""),
+        (pool, "[cluster]\nnats = \"a\""),
         (schedule, "[schedules.a]\ncron = \"@daily\"\npool = \"a\""),
     ];
     for (part, text) in parts {
         for key in known_in(text) {
-            let shown = ["", "# ", "#e "].map(|mark| format!("{mark}{key} = "));
+            let shown = ["", "# ", "#e ", "#c ", "#d "].map(|mark| format!("{mark}{key} = "));
             let is_shown = part.lines().any(|line| shown.iter().any(|shown| line.starts_with(shown)));
             assert!(is_shown, "{key} is not in the example");
             let row = format!("| `{key}` | ");

@@ -1,0 +1,116 @@
+//! How far a job is: reads its record, and whether the queue has it.
+
+use crate::front::Front;
+use crate::link::{Link, Stored};
+use crate::node_id::NodeId;
+use crate::record::{Decided, Record};
+use crate::subjects::PoolNames;
+use procpool_protocol::JobId;
+use procpool_protocol::outcome::{Finished, Timing};
+use serde_json::json;
+
+/// The cluster did not answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the cluster did not answer: {reason}")]
+#[non_exhaustive]
+pub struct Unreachable {
+    /// The problem.
+    pub reason: String,
+}
+
+/// How far a job is.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum JobState {
+    /// The cluster has no such job, or has forgotten it.
+    Unknown,
+    /// No node has the job.
+    Queued,
+    /// A node has it.
+    #[non_exhaustive]
+    Running {
+        /// The node.
+        node: NodeId,
+        /// The number of the attempt.
+        attempt: u32,
+    },
+    /// It has its outcome.
+    Finished(Box<Finished>),
+}
+
+/// A look at a job.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Look {
+    /// How far it is.
+    pub state: JobState,
+    /// Grows with each change of the state. `1` for a job without a record.
+    pub version: u64,
+    /// Number of the last attempt. `0` before the first.
+    pub attempt: u32,
+    /// When the server stored this state, in nanoseconds since 1970 by its clock. `0` for a job without a record.
+    pub since: u64,
+}
+
+impl Front {
+    /// Returns how far a job is. A copy of the record may be a moment old.
+    ///
+    /// # Errors
+    /// When the cluster did not answer.
+    pub async fn state(&self, pool: &str, id: JobId) -> Result<JobState, Unreachable> {
+        Ok(self.look(pool, id).await?.state)
+    }
+
+    /// Returns how far a job is, and since when. A copy of the record may be a moment old.
+    ///
+    /// # Errors
+    /// When the cluster did not answer.
+    pub async fn look(&self, pool: &str, id: JobId) -> Result<Look, Unreachable> {
+        let mut look = Look { state: JobState::Unknown, version: 0, attempt: 0, since: 0 };
+        let Ok((_, names)) = self.pool(pool) else { return Ok(look) };
+        let mut record = self.record(names, id).await?;
+        if record.is_none() {
+            if is_queued(self.link(), names, id).await? {
+                (look.state, look.version) = (JobState::Queued, 1);
+                return Ok(look);
+            }
+            // It may have left the queue in between.
+            record = self.record(names, id).await?;
+        }
+        let Some((stored, record)) = record else { return Ok(look) };
+        (look.version, look.since) = (stored.seq + 1, stored.time);
+        (look.attempt, look.state) = match record {
+            Record::Claimed(claim) => {
+                (claim.attempt, JobState::Running { node: claim.node, attempt: claim.attempt })
+            }
+            Record::Released(released) => (released.attempt.saturating_sub(1), JobState::Queued),
+            Record::Decided(Decided { end, output, attempt, .. }) => {
+                let result = end.into_outcome(id, output);
+                (attempt, JobState::Finished(Box::new(Finished::new(id, Timing::default(), result))))
+            }
+        };
+        Ok(look)
+    }
+
+    pub(crate) async fn record(
+        &self,
+        names: &PoolNames,
+        id: JobId,
+    ) -> Result<Option<(Stored, Record)>, Unreachable> {
+        let stored = self.link().last(&names.records(), &names.record(id)).await;
+        let unreachable = |reason: String| Unreachable { reason };
+        let Some(stored) = stored.map_err(|error| unreachable(error.to_string()))? else { return Ok(None) };
+        let record = Record::open(&stored.body).map_err(|error| unreachable(error.to_string()))?;
+        Ok(Some((stored, record)))
+    }
+}
+
+/// Returns whether the queue has the job, under any priority.
+pub(crate) async fn is_queued(link: &Link, names: &PoolNames, id: JobId) -> Result<bool, Unreachable> {
+    let body = json!({ "last_by_subj": names.any_job(id) }).to_string();
+    let subject = format!("$JS.API.DIRECT.GET.{}", names.queue());
+    match link.request(subject, None, body.into(), link.patience).await {
+        Ok(message) => Ok(message.status.is_none_or(|status| status == async_nats::StatusCode::OK)),
+        Err(error) => Err(Unreachable { reason: error.to_string() }),
+    }
+}

@@ -1,0 +1,113 @@
+//! Jobs of a cluster over HTTP: accepted, listed, cancelled, and what is refused.
+
+use crate::stage::{Stage, accepted, ended, lines, log, submit};
+use procpool_tests::eventually;
+use procpool_tests::http::{get, request};
+use procpool_tests::verbs::Verb;
+
+fn echo() -> Verb {
+    Verb::Echo("hello".into())
+}
+
+#[tokio::test]
+async fn jobs_wait_for_a_node_and_any_front_lists_or_cancels_them() {
+    let Some(stage) = Stage::start().await else { return };
+    let (front, other) = (stage.front("").await, stage.front("").await);
+    let (kept, dropped) = (accepted(&front, "once", &echo()).await, accepted(&front, "again", &echo()).await);
+    let job = get(other.address(), &kept).await.json();
+    assert_eq!(
+        (&job["state"], &job["pool"], &job["durable"]),
+        (&"queued".into(), &"once".into(), &true.into())
+    );
+    let listed = get(front.address(), "/v1/jobs?state=queued").await.json();
+    assert_eq!(listed["jobs"].as_array().map(Vec::len), Some(2), "{listed}");
+    let of_pool = get(front.address(), "/v1/jobs?pool=again").await.json();
+    assert_eq!(of_pool["jobs"].as_array().map(Vec::len), Some(1), "{of_pool}");
+
+    let cancelled = request(other.address(), "DELETE", &dropped, &[], b"").await;
+    assert_eq!(cancelled.status, 202, "{}", cancelled.text());
+    assert_eq!(get(front.address(), &dropped).await.json()["outcome"], "cancelled");
+    let late = request(front.address(), "DELETE", &dropped, &[], b"").await;
+    assert_eq!((late.status, late.problem()["outcome"].as_str()), (409, Some("cancelled")));
+
+    let node = stage.node().await;
+    let done = ended(&other, &kept).await;
+    assert_eq!((&done["outcome"], &done["worker"]), (&"ok".into(), &serde_json::Value::Null));
+    let result = get(other.address(), &format!("{kept}/result")).await;
+    assert_eq!((result.status, result.text()), (200, "\"hello\""));
+    assert_eq!(
+        get(front.address(), "/v1/jobs?state=queued").await.json()["jobs"].as_array().map(Vec::len),
+        Some(0)
+    );
+
+    // One that runs names its node, and is cancelled there.
+    let long = accepted(&front, "once", &log(&stage, "long", 20_000_000)).await;
+    eventually("its start", async || (!lines(&stage).is_empty()).then_some(())).await;
+    let running = get(other.address(), &long).await.json();
+    assert_eq!(
+        (&running["state"], running["worker"].as_str()),
+        (&"running".into(), Some(node.name.as_str()))
+    );
+    request(other.address(), "DELETE", &long, &[], b"").await;
+    let job = ended(&front, &long).await;
+    assert_eq!((&job["outcome"], &job["may_have_run"]), (&"cancelled".into(), &true.into()));
+}
+
+#[tokio::test]
+async fn a_server_is_a_front_and_a_node_and_runs_synchronous_jobs_through_the_cluster() {
+    let Some(stage) = Stage::start().await else { return };
+    let both = stage.front("node = true").await;
+    let front = stage.front("").await;
+    for server in [&front, &both] {
+        let answer = server.perform_in("once", &echo()).await;
+        assert_eq!((answer.status, answer.text()), (200, "\"hello\""), "{answer:?}");
+    }
+    assert!(stage.hosts().await.iter().all(|(_, state)| state == "up"));
+    let pools = get(front.address(), "/v1/pools").await.json();
+    assert_eq!(pools["pools"].as_array().map(Vec::len), Some(2), "{pools}");
+}
+
+#[tokio::test]
+async fn a_cluster_refuses_what_it_cannot_do_with_a_sentence() {
+    let Some(stage) = Stage::start().await else { return };
+    let front = stage.front("").await;
+    let jobs = "/v1/pools/once/jobs";
+    let keyed = submit(&front, jobs, &echo(), &[("Idempotency-Key", "k-1")]).await;
+    let delayed = submit(&front, "/v1/pools/once/jobs?delay=1h", &echo(), &[]).await;
+    for (answer, word) in [(keyed, "Idempotency-Key"), (delayed, "delay")] {
+        let problem = answer.problem();
+        assert_eq!((answer.status, &problem["reason"]), (501, &"not_supported".into()), "{problem}");
+        assert!(
+            problem["detail"].as_str().is_some_and(|it| it.contains("many hosts") && it.contains(word)),
+            "{problem}"
+        );
+    }
+    let large = submit(&front, jobs, &Verb::Echo("x".repeat(600 << 10)), &[]).await;
+    assert_eq!((large.status, &large.problem()["reason"]), (413, &"input_too_large".into()));
+    assert!(large.text().contains("524288"), "{}", large.text());
+    let nobody = get(front.address(), "/v1/jobs/019a1c2e5b007d3f8a1b2c3d4e5f6071").await;
+    assert_eq!(nobody.status, 404, "{}", nobody.text());
+}
+
+#[tokio::test]
+async fn while_the_servers_are_away_nothing_is_accepted_and_nothing_is_lost() {
+    let Some(mut stage) = Stage::start().await else { return };
+    let front = stage.front("").await;
+    let path = accepted(&front, "once", &log(&stage, "kept", 0)).await;
+    stage.kill_server().await;
+    eventually("the loss", async || (get(front.address(), "/readyz").await.status == 503).then_some(()))
+        .await;
+    let refused = submit(&front, "/v1/pools/once/jobs", &echo(), &[]).await;
+    let problem = refused.problem();
+    assert_eq!((refused.status, &problem["reason"]), (503, &"engine_unreachable".into()), "{problem}");
+    assert_eq!((refused.header("retry-after"), &problem["may_have_run"]), (Some("1"), &false.into()));
+    let looked = get(front.address(), &path).await;
+    assert_eq!((looked.status, &looked.problem()["reason"]), (503, &"engine_unreachable".into()));
+    assert_eq!(get(front.address(), "/livez").await.status, 200);
+
+    stage.resume();
+    eventually("the return", async || (get(front.address(), "/readyz").await.status == 200).then_some(()))
+        .await;
+    let _node = stage.node().await;
+    assert_eq!(ended(&front, &path).await["outcome"], "ok");
+}

@@ -1,0 +1,7 @@
+//! Jobs on many hosts with real processes: a nats-server, servers as fronts, and nodes, on one machine.
+
+mod commands;
+mod deploy;
+mod jobs;
+mod kills;
+mod stage;
