@@ -6,7 +6,7 @@ use crate::machine::{Caller, Machine, Walk};
 use crate::snapshot::Registers;
 use gimli::{
     BaseAddresses, CfaRule, EhFrame, EndianSlice, Evaluation, EvaluationResult, Expression, LittleEndian,
-    Register, RegisterRule, UnwindContext, UnwindExpression, UnwindSection, Value,
+    Register, RegisterRule, UnwindContext, UnwindExpression, UnwindSection, UnwindTableRow, Value,
 };
 
 /// Maximum number of operations of an expression. Real ones have about ten.
@@ -14,34 +14,64 @@ const MOST_STEPS: u32 = 256;
 
 type Slice<'a> = EndianSlice<'a, LittleEndian>;
 
-/// Returns the caller by these records, or `None` if they do not know it. `address` is that of the call, as
-/// the file counts.
+/// Why records do not lead to a caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lost {
+    /// They contradict the index or themselves, or have something that nobody here knows.
+    Unusable,
+    /// They are of other code, or lead to what is not in the copies of the stack and the registers.
+    Astray,
+}
+
+/// Returns the caller by these records. `address` is that of the call, as the file counts.
+///
+/// # Errors
+/// They do not lead to one.
 pub(crate) fn step(
     machine: &Machine<'_>,
     records: &Records,
     address: u64,
     registers: Registers,
     context: &mut UnwindContext<usize>,
-) -> Option<Caller> {
+) -> Result<Caller, Lost> {
     let mut section = EhFrame::new(&records.bytes, LittleEndian);
     section.set_address_size(8);
     let bases = BaseAddresses::default().set_eh_frame(records.address);
-    let function = section.fde_from_offset(&bases, records.own_at.into(), EhFrame::cie_from_offset).ok()?;
+    let function = section.fde_from_offset(&bases, records.own_at.into(), EhFrame::cie_from_offset);
+    let function = function.map_err(|_| Lost::Unusable)?;
+    if function.initial_address() != records.function {
+        return Err(Lost::Unusable);
+    }
     let is_signal = function.is_signal_trampoline();
     let encoding = function.cie().encoding();
-    let row = function.unwind_info_for_address(&section, &bases, context, address).ok()?;
+    let row = function.unwind_info_for_address(&section, &bases, context, address);
+    let row = row.map_err(|why| match why {
+        gimli::Error::NoUnwindInfoForAddress => Lost::Astray,
+        _ => Lost::Unusable,
+    })?;
     let frame = Frame { machine, section: &section, encoding, registers };
-    let cfa = frame.cfa(row.cfa())?;
+    let cfa = frame.cfa(row.cfa()).ok_or(Lost::Astray)?;
     let arch = machine.arch;
     // The stack grows down. Only a signal may have moved to another one.
     let grows = cfa > registers.sp || (arch.has_link_register() && cfa == registers.sp);
     if !grows && !is_signal {
-        return None;
+        let is_relative =
+            matches!(row.cfa(), CfaRule::RegisterAndOffset { register, .. } if *register == arch.sp());
+        return Err(if is_relative { Lost::Unusable } else { Lost::Astray });
     }
+    // The first function says that it has none. Every other one has it on the stack, or in the link register.
+    if row.register(arch.ra()).is_none() && !arch.has_link_register() {
+        return Err(Lost::Unusable);
+    }
+    caller(&frame, row, cfa, is_signal).ok_or(Lost::Astray)
+}
+
+/// Returns the caller by the row of an address, or `None` if the copy of the stack does not have it.
+fn caller(frame: &Frame<'_>, row: &UnwindTableRow<usize>, cfa: u64, is_signal: bool) -> Option<Caller> {
+    let (arch, registers) = (frame.machine.arch, frame.registers);
     let rule = |register| row.register(register);
     let ra = match rule(arch.ra()) {
         Some(RegisterRule::Undefined) => return Some(Caller::End),
-        None if !arch.has_link_register() => return Some(Caller::End),
         None | Some(RegisterRule::SameValue) => registers.lr,
         Some(saved) => frame.saved(&saved, cfa, registers.lr)?,
     };

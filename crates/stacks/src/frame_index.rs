@@ -19,6 +19,8 @@ pub(crate) struct Records {
     pub(crate) own_at: usize,
     /// The address of the first of the bytes, had they been there.
     pub(crate) address: u64,
+    /// The address of the function, as the index has it.
+    pub(crate) function: u64,
 }
 
 /// Returns the records for an address, or `None` if the index has none for it.
@@ -60,16 +62,24 @@ pub(crate) fn find(
         let (start, _) = entry(middle).ok_or(damaged)?;
         if start <= address { low = middle + 1 } else { high = middle }
     }
-    let Some(number) = low.checked_sub(1) else { return Ok(None) };
-    let (_, own) = entry(number).ok_or(damaged)?;
-    records(own, at_address).map(Some).ok_or(damaged)
+    let Some(number) = low.checked_sub(1) else {
+        // In a sorted table the last function is not the first one as well. One of zeros has no other sign.
+        return match count {
+            0 => Err("has an empty index of call frame information"),
+            1 => Ok(None),
+            _ if entry(0) == entry(count - 1) => Err(damaged),
+            _ => Ok(None),
+        };
+    };
+    let (function, own) = entry(number).ok_or(damaged)?;
+    records(function, own, at_address).map(Some).ok_or(damaged)
 }
 
 fn relative(base: u64, distance: u32) -> u64 {
     base.wrapping_add_signed(i64::from(distance.cast_signed()))
 }
 
-fn records(own: u64, at_address: impl Fn(u64, usize) -> Option<Vec<u8>>) -> Option<Records> {
+fn records(start: u64, own: u64, at_address: impl Fn(u64, usize) -> Option<Vec<u8>>) -> Option<Records> {
     let record = |address| {
         let length = u32_at(&at_address(address, 4)?, 0)?;
         let length = usize::try_from((4..=MOST_RECORD).contains(&length).then_some(length)?).ok()? + 4;
@@ -81,5 +91,5 @@ fn records(own: u64, at_address: impl Fn(u64, usize) -> Option<Vec<u8>>) -> Opti
     let distance = u32::try_from(common.len() + 4).ok()?;
     function.get_mut(4..8)?.copy_from_slice(&distance.to_le_bytes());
     let (own_at, address) = (common.len(), own.wrapping_sub(common.len() as u64));
-    Some(Records { bytes: [common, function].concat(), own_at, address })
+    Some(Records { bytes: [common, function].concat(), own_at, address, function: start })
 }

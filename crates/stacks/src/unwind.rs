@@ -2,7 +2,7 @@
 
 use crate::arch::Arch;
 use crate::block_cache::BlockCache;
-use crate::call_frame;
+use crate::call_frame::{self, Lost};
 use crate::machine::{Caller, Machine, Walk};
 use crate::module::Module;
 use crate::mounts::Mounts;
@@ -103,6 +103,7 @@ impl<'a> Walker<'a> {
             let mapping = self.mapping(registers.ip);
             if mapping.is_none() && !calls.is_empty() {
                 // It is no code: the walk has gone astray, and what follows would be invented.
+                self.note_the_end(calls.last());
                 truncated = true;
                 break;
             }
@@ -111,6 +112,7 @@ impl<'a> Walker<'a> {
                 Some(Caller::At(caller, walk)) => Some((caller, walk)),
                 Some(Caller::End) => None,
                 None => {
+                    self.note_the_end(calls.last());
                     truncated = true;
                     None
                 }
@@ -143,22 +145,22 @@ impl<'a> Walker<'a> {
     ) -> Option<Caller> {
         let Some(mapping) = mapping else { return machine.before_the_jump(registers) };
         match self.by_records(machine, mapping, registers, walk) {
-            Some(Some(caller)) => Some(caller),
+            Some(Ok(caller)) => Some(caller),
             // A frame pointer of zero ends the stack, but not one of code that has another use for it.
-            Some(None) => machine.by_frame_pointer(registers).filter(|caller| *caller != Caller::End),
+            Some(Err(_)) => machine.by_frame_pointer(registers).filter(|caller| *caller != Caller::End),
             None => machine.by_frame_pointer(registers),
         }
     }
 
-    /// Returns the caller by call frame information, if the file has some for this address. The caller is
-    /// `None` if that does not lead to one.
+    /// Returns the caller by call frame information, if the file has some for this address. An error is that it
+    /// does not lead to one.
     fn by_records(
         &mut self,
         machine: &Machine<'_>,
         mapping: &'a Mapping,
         registers: Registers,
         walk: Walk,
-    ) -> Option<Option<Caller>> {
+    ) -> Option<Result<Caller, Lost>> {
         let number = self.module(mapping)?;
         let address = registers.ip.checked_sub(u64::from(walk == Walk::Returns))?;
         let (file, module) = self.files.get(number)?;
@@ -173,10 +175,15 @@ impl<'a> Walker<'a> {
         };
         let Some(budget) = self.budget.checked_sub(records.bytes.len()) else {
             self.note("the call frame information is too large".into());
-            return Some(None);
+            return Some(Err(Lost::Astray));
         };
         self.budget = budget;
-        Some(call_frame::step(machine, &records, address, registers, &mut self.context))
+        let found = call_frame::step(machine, &records, address, registers, &mut self.context);
+        if found == Err(Lost::Unusable) {
+            let note = told(&file.path, "has unusable call frame information");
+            self.note(note);
+        }
+        Some(found)
     }
 
     /// Returns the number of a mapping's file, and opens it if it is the first call in it.
@@ -201,6 +208,17 @@ impl<'a> Walker<'a> {
         Some(self.files.len() - 1)
     }
 
+    /// Notes where the calls end that have further callers. A file without a use has its note already, and
+    /// memory without a file has no name.
+    fn note_the_end(&mut self, last: Option<&Call>) {
+        let file = last.and_then(|call| self.files.get(call.module?));
+        let Some((file, Some(_))) = file else { return };
+        let path = cut(&file.path);
+        if !self.notes.iter().any(|note| note.starts_with(&*path)) {
+            self.note(format!("the calls cannot be followed beyond {path}"));
+        }
+    }
+
     fn note(&mut self, note: String) {
         if self.notes.len() < MOST_NOTES && !self.notes.contains(&note) {
             self.notes.push(note);
@@ -214,6 +232,9 @@ fn position(mapping: &Mapping, address: u64) -> Option<u64> {
 }
 
 fn told(path: &str, why: &str) -> String {
-    let path: String = path.chars().take(256).collect();
-    format!("{path} {why}")
+    format!("{} {why}", cut(path))
+}
+
+fn cut(path: &str) -> String {
+    path.chars().take(256).collect()
 }

@@ -44,13 +44,20 @@ impl Copied {
 
     /// Returns the position of the index of call frame information, and of the records, which follow it.
     pub(super) fn index(&self) -> usize {
+        self.position(self.elf().index.unwrap().0)
+    }
+
+    /// Returns the position in the file of an address.
+    pub(super) fn position(&self, address: u64) -> usize {
+        usize::try_from(self.elf().position_of(address).unwrap().0).unwrap()
+    }
+
+    fn elf(&self) -> Elf {
         let read = |at: u64, length: usize| {
             let at = usize::try_from(at).unwrap();
             self.original.get(at..).map(|rest| rest[..length.min(rest.len())].to_vec()).unwrap_or_default()
         };
-        let elf = Elf::read(Arch::NATIVE.unwrap(), read).unwrap();
-        let (position, _) = elf.position_of(elf.index.unwrap().0).unwrap();
-        usize::try_from(position).unwrap()
+        Elf::read(Arch::NATIVE.unwrap(), read).unwrap()
     }
 }
 

@@ -45,6 +45,8 @@ fn a_stack_that_was_not_copied_whole_is_marked() {
     snapshot.threads[0].stack.truncate(200);
     let unwound = Unwinder::new().unwind(&snapshot);
     assert!(unwound.threads[0].truncated && !unwound.threads[0].calls.is_empty(), "{unwound:?}");
+    let note = unwound.note.unwrap_or_default();
+    assert!(note.starts_with("the calls cannot be followed beyond /"), "{note}");
 }
 
 #[test]

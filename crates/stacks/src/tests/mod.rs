@@ -1,5 +1,6 @@
 //! Stacks of a thread of the test itself, whose registers the kernel tells while it waits for something.
 
+mod damage;
 mod files;
 mod hostile;
 mod live;
