@@ -1,7 +1,10 @@
 //! Names calls by the debug information and the symbols of their files. Everything in a file may be wrong or
 //! hostile. Names have bounds; time and memory have those of the pool that this worker is in.
 
+#[cfg(test)]
+mod damage;
 mod function;
+mod symbols;
 
 use addr2line::Loader;
 use procpool_protocol::symbols::{MOST_CALLS, MOST_INLINED, MOST_NAME, Name, Names, Request};
@@ -15,6 +18,9 @@ const MOST_FILES: usize = 32;
 
 /// Maximum length of all names of an answer together, in bytes.
 const MOST_BYTES: usize = 1024 * 1024;
+
+/// The words after the path of a file whose functions have names, by its symbols, and perhaps no lines.
+const DAMAGED: &str = "has damaged debug information, so that lines and inlined calls are missing";
 
 /// The files that were read.
 #[derive(Default)]
@@ -31,6 +37,17 @@ struct Key {
     changed: (i64, i64),
 }
 
+/// A file of a request.
+#[derive(Debug)]
+enum Opened {
+    /// It is open, with its debug information.
+    Whole(Key),
+    /// The names of some addresses, by the symbols alone.
+    Symbols(HashMap<u64, String>),
+    /// It cannot be used.
+    Not,
+}
+
 impl std::fmt::Debug for Symbolizer {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.debug_struct("Symbolizer").field("files", &self.files.len()).finish()
@@ -41,12 +58,34 @@ impl Symbolizer {
     /// Returns the names of the calls, as far as their files have them.
     pub fn name(&mut self, request: &Request) -> Names {
         let mut names = Names::default();
-        let keys: Vec<_> = request.files.iter().map(|path| self.open(path, &mut names.notes)).collect();
+        let calls = request.calls.get(..MOST_CALLS).unwrap_or(&request.calls);
+        let numbered = (0_u32..).zip(&request.files);
+        let files: Vec<_> = numbered
+            .map(|(number, path)| {
+                let addresses =
+                    calls.iter().filter(|&&(file, _)| file == number).map(|&(_, address)| address);
+                self.open(path, addresses, &mut names.notes)
+            })
+            .collect();
         let mut room = MOST_BYTES;
-        for &(file, address) in request.calls.iter().take(MOST_CALLS) {
-            let key = usize::try_from(file).ok().and_then(|file| keys.get(file)?.as_ref());
-            let loader = key.and_then(|key| self.files.get(key));
-            let found = loader.map(|loader| names_of(loader, address)).unwrap_or_default();
+        for &(number, address) in calls {
+            let number = usize::try_from(number).unwrap_or(usize::MAX);
+            let found = match files.get(number) {
+                Some(Opened::Whole(key)) => {
+                    let loader = self.files.get(key);
+                    let (found, error) = loader.map(|it| names_of(it, address)).unwrap_or_default();
+                    if let Some(error) = error {
+                        note(&mut names.notes, format!("{} {DAMAGED}: {error}", request.files[number]));
+                    }
+                    found
+                }
+                Some(Opened::Symbols(symbols)) => symbols
+                    .get(&address)
+                    .map(|name| Name::new(Some(short(name)), None, None))
+                    .into_iter()
+                    .collect(),
+                Some(Opened::Not) | None => Vec::new(),
+            };
             let length = found.iter().map(length).sum();
             let Some(rest) = room.checked_sub(length) else {
                 names.notes.push("the names of the functions are too long".into());
@@ -58,12 +97,13 @@ impl Symbolizer {
         names
     }
 
-    /// Opens a file, unless it is open. Returns its key, or notes why it cannot be used.
-    fn open(&mut self, path: &str, notes: &mut Vec<String>) -> Option<Key> {
+    /// Opens a file, unless it is open. Notes why it cannot be used, or not all of it. Of a file whose debug
+    /// information has no use, the symbols of these addresses are found.
+    fn open(&mut self, path: &str, addresses: impl Iterator<Item = u64>, notes: &mut Vec<String>) -> Opened {
         let metadata = fs::metadata(path).ok().filter(Metadata::is_file);
         let Some(metadata) = metadata else {
             notes.push(format!("{path} cannot be read by the process that names functions"));
-            return None;
+            return Opened::Not;
         };
         let key = Key {
             device: metadata.dev(),
@@ -73,46 +113,69 @@ impl Symbolizer {
             changed: (metadata.ctime(), metadata.ctime_nsec()),
         };
         if self.files.contains_key(&key) {
-            return Some(key);
+            return Opened::Whole(key);
         }
+        // One unit that cannot be read is an error for all of the file.
         match Loader::new(path) {
             Ok(loader) => {
                 if self.files.len() >= MOST_FILES {
                     self.files.clear();
                 }
                 self.files.insert(key.clone(), loader);
-                Some(key)
+                Opened::Whole(key)
             }
-            Err(error) => {
-                notes.push(format!("{path} has unusable debug information: {error}"));
-                None
-            }
+            Err(error) => match symbols::find(path, addresses) {
+                Some(found) => {
+                    notes.push(format!("{path} {DAMAGED}: {error}"));
+                    Opened::Symbols(found)
+                }
+                None => {
+                    notes.push(format!("{path} has unusable debug information: {error}"));
+                    Opened::Not
+                }
+            },
         }
     }
 }
 
-fn names_of(loader: &Loader, address: u64) -> Vec<Name> {
+fn note(notes: &mut Vec<String>, note: String) {
+    if !notes.contains(&note) {
+        notes.push(note);
+    }
+}
+
+/// Returns the names of a call, and why debug information has not all of them.
+fn names_of(loader: &Loader, address: u64) -> (Vec<Name>, Option<String>) {
     let mut names = Vec::new();
     // Only the kernel has addresses in the upper half. The search adds to an address, without a check.
     if i64::try_from(address).is_err() {
-        return names;
+        return (names, None);
     }
     // An error ends the search. Earlier frames count.
-    if let Ok(mut frames) = loader.find_frames(address) {
-        while let Ok(Some(frame)) = frames.next() {
-            if names.len() == MOST_INLINED {
-                break;
+    let mut why = None;
+    match loader.find_frames(address) {
+        Err(error) => why = Some(error.to_string()),
+        Ok(mut frames) => {
+            while names.len() < MOST_INLINED {
+                let frame = match frames.next() {
+                    Ok(Some(frame)) => frame,
+                    Ok(None) => break,
+                    Err(error) => {
+                        why = Some(error.to_string());
+                        break;
+                    }
+                };
+                let function = frame.function.and_then(|function| Some(short(&function.demangle().ok()?)));
+                let location = frame.location.as_ref();
+                let file = location.and_then(|location| location.file).map(short);
+                let line = location.and_then(|location| location.line).filter(|&line| line > 0);
+                names.push(Name::new(function, file, line));
             }
-            let function = frame.function.and_then(|function| Some(short(&function.demangle().ok()?)));
-            let location = frame.location.as_ref();
-            let file = location.and_then(|location| location.file).map(short);
-            let line = location.and_then(|location| location.line).filter(|&line| line > 0);
-            names.push(Name::new(function, file, line));
         }
     }
     // The outermost is the function that was compiled, whose symbol is known without debug information.
     let symbol = loader.find_symbol(address).map(|name| addr2line::demangle_auto(Cow::from(name), None));
-    let Some(symbol) = symbol else { return names };
+    let Some(symbol) = symbol else { return (names, why) };
     match names.last_mut() {
         Some(last) => {
             let name = last.function.as_deref().map_or(&*symbol, |bare| function::whole(bare, &symbol));
@@ -120,7 +183,7 @@ fn names_of(loader: &Loader, address: u64) -> Vec<Name> {
         }
         None => names.push(Name::new(Some(short(&symbol)), None, None)),
     }
-    names
+    (names, why)
 }
 
 fn short(name: &str) -> String {
