@@ -26,6 +26,8 @@ pub enum Verb {
     Shell(String),
     /// Make the file, then never answer and never look at the cancel flag.
     SpinOnceBegun(String),
+    /// Become this program, with these arguments.
+    Exec(String, Vec<String>),
     /// Write the process id to the file, stop this process, and answer when it goes on.
     StopItself(String),
     /// Report progress until cancelled, looking at the flag.

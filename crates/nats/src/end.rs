@@ -113,6 +113,9 @@ pub struct Crash {
     pub oom_killed: bool,
     /// Whether an operator ordered its kill.
     pub ordered: bool,
+    /// Whether it had closed its connection and lived on, so that it was killed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hung_up: bool,
     /// The last lines of its standard error.
     pub stderr: Vec<String>,
     /// Its largest resident memory, in bytes.
@@ -220,6 +223,7 @@ impl Crash {
             fault: death.fault,
             oom_killed: death.oom_killed,
             ordered: death.ordered,
+            hung_up: death.hung_up,
             stderr: death.stderr.iter().take(20).map(|line| cut_to(line.clone(), TEXT / 16)).collect(),
             peak_memory: death.peak_memory,
             cpu_time: death.cpu_time,
@@ -239,6 +243,7 @@ impl Crash {
         death.fault = self.fault;
         death.oom_killed = self.oom_killed;
         death.ordered = self.ordered;
+        death.hung_up = self.hung_up;
         death.stderr = self.stderr;
         death.peak_memory = self.peak_memory;
         death.cpu_time = self.cpu_time;

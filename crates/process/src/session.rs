@@ -25,6 +25,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+const SIGKILL: i32 = 9;
+
 /// Receives a worker's frames.
 pub trait FrameSink {
     /// Receives one frame. The error says how the worker broke the protocol.
@@ -137,6 +139,8 @@ pub struct Session {
     jobs: Input,
     control: Input,
     page: Option<Arc<Page>>,
+    /// It closed a connection, and this process had not killed it before.
+    hung_up: bool,
 }
 
 impl Session {
@@ -151,8 +155,14 @@ impl Session {
         if let Some(output) = &body.output {
             output.serves(Arc::new(Course { unread_from: jobs.unread_from.clone(), page: page.clone() }));
         }
-        let session =
-            Self { body, lines: lines.clone(), jobs, control: Input::new(control, control_in), page };
+        let session = Self {
+            body,
+            lines: lines.clone(),
+            jobs,
+            control: Input::new(control, control_in),
+            page,
+            hung_up: false,
+        };
         (lines, session)
     }
 
@@ -173,6 +183,8 @@ impl Session {
                 Ok(()) if self.jobs.open && self.control.open => {}
                 // A worker that hangs up is about to die, or was asked to exit.
                 Ok(()) => {
+                    // A kill of ours closes its connections as well.
+                    self.hung_up = !self.body.process.was_killed();
                     sink.hung_up();
                     break self.await_death(death::AFTER_EOF).await;
                 }
@@ -221,8 +233,10 @@ impl Session {
         }
         let answers = last_frames.iter().filter(|frame| frame.kind == Kind::Done).count() as u64;
         let job = begun.unwrap_or(self.jobs.answered + answers + 1);
+        let hung_up = self.hung_up && was_killed;
         let mut report = self.body.bury(death::LAST_WORDS, Some(job)).await;
         report.fault = self.page.as_ref().and_then(|page| page.fault(report.exit));
+        report.hung_up = hung_up && report.exit.signal() == Some(SIGKILL);
         let crash = self.page.as_ref().and_then(|page| page.crash(report.exit)).map(Box::new);
         Ending { report, last_frames, unread: self.jobs.reset, begun, was_killed, crash }
     }

@@ -116,6 +116,9 @@ pub struct ExitReport {
     pub oom_killed: bool,
     /// Whether an operator ordered its kill.
     pub ordered: bool,
+    /// Whether it had closed its connection and lived on, so that it was killed: at once, after a second, or
+    /// at its job's deadline if that came before.
+    pub hung_up: bool,
     /// Lines that its job wrote to standard error, oldest first: the first five and the last ones, at most
     /// twenty. Lines between them are omitted. They include the cause of its death, even before a long
     /// backtrace.
@@ -147,6 +150,7 @@ impl ExitReport {
             limit: None,
             oom_killed: false,
             ordered: false,
+            hung_up: false,
             stderr: Vec::new(),
             stderr_may_be_older: false,
             peak_memory: None,
@@ -190,6 +194,9 @@ impl fmt::Display for ExitReport {
         }
         if self.ordered {
             out.write_str("; it was killed by an operator's order")?;
+        }
+        if self.hung_up {
+            out.write_str("; it had closed its connection and lived on, so it was killed")?;
         }
         if let Some(line) = self.last_words() {
             let whose = if self.stderr_may_be_older { ", or an earlier job's" } else { "" };
@@ -282,6 +289,7 @@ impl Serialize for CrashReport {
             limit_hit: self.death.limit,
             oom_killed: self.death.oom_killed,
             ordered: self.death.ordered,
+            hung_up: self.death.hung_up,
             stage: self.stage,
             job: self.job,
             stderr: &self.death.stderr,
@@ -314,6 +322,8 @@ struct CrashJson<'a> {
     oom_killed: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     ordered: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    hung_up: bool,
     stage: Stage,
     job: JobId,
     stderr: &'a [String],

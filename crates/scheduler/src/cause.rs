@@ -4,8 +4,10 @@
 /// Why a worker is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Cause {
-    /// It ended by itself: it exited, aborted, faulted or closed its connection.
+    /// It ended by itself: it exited, aborted or faulted.
     Crashed,
+    /// It closed its connection and lived on, so that it was killed.
+    HungUp,
     /// It reached its memory limit, or the system ran out of memory.
     OutOfMemory,
     /// Another process killed it.
@@ -36,8 +38,9 @@ pub enum Cause {
 
 impl Cause {
     /// All causes, in the order of their declaration.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Crashed,
+        Self::HungUp,
         Self::OutOfMemory,
         Self::Killed,
         Self::Start,
@@ -58,6 +61,7 @@ impl Cause {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Crashed => "crashed",
+            Self::HungUp => "hung_up",
             Self::OutOfMemory => "out_of_memory",
             Self::Killed => "killed",
             Self::Start => "start",
@@ -74,10 +78,11 @@ impl Cause {
         }
     }
 
-    /// Returns whether the pool itself killed the worker or asked it to exit.
+    /// Returns whether the pool itself has decided that the worker goes: it killed it or asked it to exit. A worker
+    /// that hung up was as good as dead.
     #[must_use]
     pub const fn is_the_pools(self) -> bool {
-        !matches!(self, Self::Crashed | Self::OutOfMemory | Self::Killed | Self::Start)
+        !matches!(self, Self::Crashed | Self::HungUp | Self::OutOfMemory | Self::Killed | Self::Start)
     }
 }
 

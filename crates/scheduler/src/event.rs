@@ -229,6 +229,8 @@ pub enum Death {
     /// The process ended by itself: it exited, aborted, closed its connection, or could not be
     /// spawned.
     Own,
+    /// The process closed its connection and lived on, so that its caller killed it.
+    HungUp,
     /// A SIGKILL that this pool did not send. It says nothing about the executable or the job.
     Killed,
     /// The process reached its memory limit. The same job would reach it again.

@@ -90,6 +90,7 @@ impl Phase {
         self.reason().unwrap_or(match death {
             _ if !was_ready => Cause::Start,
             Death::Own => Cause::Crashed,
+            Death::HungUp => Cause::HungUp,
             Death::Killed => Cause::Killed,
             Death::OutOfMemory => Cause::OutOfMemory,
         })

@@ -9,6 +9,7 @@ use rustix::process::{Signal, getpid, kill_process};
 use rustix::time::{ClockId, clock_gettime};
 use std::convert::Infallible;
 use std::io::Write;
+use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -53,6 +54,7 @@ fn perform(verb: Verb, cx: &Context<Verbs>) -> Result<String, Failure> {
             "burnt".into()
         }
         Verb::Shell(line) => Command::new("sh").args(["-c", &line]).status()?.to_string(),
+        Verb::Exec(program, arguments) => return Err(Command::new(program).args(arguments).exec().into()),
         Verb::StopItself(file) => {
             std::fs::write(file, std::process::id().to_string())?;
             kill_process(getpid(), Signal::STOP)?;

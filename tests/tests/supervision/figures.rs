@@ -34,7 +34,10 @@ async fn every_figure_is_listed_before_anything_has_happened() {
     for (figures, names) in [
         ("jobs", &["ok", "failed", "crashed", "timed_out", "cancelled", "poisoned", "refused"][..]),
         ("refusals", &["queue_full", "breaker_open", "no_slot_in_time", "shutting_down"]),
-        ("deaths_by_cause", &["crashed", "out_of_memory", "killed", "start", "protocol", "cancelled"]),
+        (
+            "deaths_by_cause",
+            &["crashed", "hung_up", "out_of_memory", "killed", "start", "protocol", "cancelled"],
+        ),
         (
             "deaths_by_cause",
             &["timed_out", "panicked", "stopped", "recycled", "reloaded", "idle", "shut_down"],

@@ -6,6 +6,7 @@ mod breaker;
 mod clients;
 mod configuration;
 mod figures;
+mod hung_up;
 mod innocent;
 mod poison;
 mod quarantine;

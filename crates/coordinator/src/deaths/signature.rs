@@ -78,6 +78,7 @@ fn end(cause: &str, report: &ExitReport) -> String {
         ("ordered", _) => return "killed by order".into(),
         ("protocol", _) => return "broke the protocol".into(),
         ("panicked", _) => return "panicked".into(),
+        ("hung_up", _) => return "hung up".into(),
         ("stopped", _) => return "stopped".into(),
         _ => {}
     }
@@ -95,7 +96,7 @@ fn end(cause: &str, report: &ExitReport) -> String {
 fn calls(cause: &str, report: &ExitReport) -> Vec<String> {
     let frames = report.stack.as_deref().map_or(&[][..], |stack| stack.telling_frames());
     // A job that is interrupted is somewhere in its loop, and the calls around that place are the same.
-    let is_interrupted = matches!(cause, "timed_out" | "cancelled" | "stopped" | "ordered");
+    let is_interrupted = matches!(cause, "timed_out" | "cancelled" | "stopped" | "hung_up" | "ordered");
     let number = if is_interrupted { 1 } else { CALLS };
     let near = &frames[..frames.len().min(NEAR)];
     let own: Vec<_> = near.iter().filter(|frame| is_of_program(frame)).collect();

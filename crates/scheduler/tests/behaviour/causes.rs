@@ -27,6 +27,7 @@ fn is_gone_for(pool: &mut Pool, worker: u64, death: Death, cause: Cause) {
 fn a_death_that_nobody_asked_for_is_told_by_how_it_came() {
     for (death, cause) in [
         (Death::Own, Cause::Crashed),
+        (Death::HungUp, Cause::HungUp),
         (Death::Killed, Cause::Killed),
         (Death::OutOfMemory, Cause::OutOfMemory),
     ] {
@@ -40,12 +41,29 @@ fn a_death_that_nobody_asked_for_is_told_by_how_it_came() {
 }
 
 #[test]
-fn a_worker_that_hangs_up_crashed() {
+fn a_worker_that_hangs_up_and_ends_crashed() {
     let mut pool = Pool::busy();
     pool.handle(Event::HungUp { worker: WorkerId(0) });
     pool.done(0, 0);
     pool.died(0);
     assert_eq!(gone(&pool), [(Cause::Crashed, 1)]);
+}
+
+#[test]
+fn a_worker_that_hangs_up_and_lives_on_is_gone_for_that_unless_the_pool_kills_it_before() {
+    let mut pool = Pool::busy();
+    pool.handle(Event::HungUp { worker: WorkerId(0) });
+    assert_eq!(pool.scheduler.reason(WorkerId(0)), None, "the kill is its caller's");
+    assert!(pool.died_of(0, Death::HungUp, None).contains(&resolve(0, CRASHED)));
+    assert_eq!(gone(&pool), [(Cause::HungUp, 1)]);
+    assert_eq!(pool.scheduler.unwanted_deaths(), 1, "nobody has asked for it");
+
+    let mut pool = Pool::ready(fixed(1));
+    pool.submit_with(0, Some(100), None);
+    pool.handle(Event::HungUp { worker: WorkerId(0) });
+    pool.at(100).tick();
+    assert_eq!(pool.at(100 + GRACE).tick(), [kill(0, 0)]);
+    is_gone_for(&mut pool, 0, Death::HungUp, Cause::TimedOut);
 }
 
 #[test]

@@ -283,7 +283,7 @@ fn bytes() -> impl Strategy<Value = usize> {
 }
 
 fn death() -> impl Strategy<Value = Death> {
-    prop_oneof![3 => Just(Death::Own), 1 => Just(Death::Killed), 1 => Just(Death::OutOfMemory)]
+    prop_oneof![3 => Just(Death::Own), 1 => Just(Death::Killed), 1 => Just(Death::OutOfMemory), 1 => Just(Death::HungUp)]
 }
 
 fn nonsense() -> impl Strategy<Value = Nonsense> {

@@ -76,6 +76,7 @@ pub(crate) enum Happening {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum How {
     Own,
+    HungUp,
     Killed,
     OutOfMemory,
 }
@@ -84,6 +85,7 @@ impl From<How> for Death {
     fn from(how: How) -> Self {
         match how {
             How::Own => Self::Own,
+            How::HungUp => Self::HungUp,
             How::Killed => Self::Killed,
             How::OutOfMemory => Self::OutOfMemory,
         }

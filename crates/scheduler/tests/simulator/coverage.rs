@@ -137,6 +137,7 @@ impl Coverage {
 fn cause_met(cause: Cause) -> &'static str {
     match cause {
         Cause::Crashed => "gone: crashed",
+        Cause::HungUp => "gone: hung up",
         Cause::OutOfMemory => "gone: out of memory",
         Cause::Killed => "gone: killed",
         Cause::Start => "gone: start",

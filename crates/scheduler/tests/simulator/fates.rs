@@ -71,11 +71,12 @@ impl Run {
             let death = if self.random.percent(20) { How::OutOfMemory } else { How::Own };
             (length, die(true, death, false))
         } else if self.random.percent(self.plan.crashes) {
-            match self.random.between(0, 4) {
+            match self.random.between(0, 5) {
                 0 => (length.min(Duration::from_micros(100)), die(false, How::Own, false)),
                 1 => (length, die(true, How::Own, true)),
                 2 => (length, die(true, How::Killed, false)),
                 3 => (length, die(true, How::OutOfMemory, false)),
+                4 => (length, die(true, How::HungUp, false)),
                 _ => (length, die(true, How::Own, false)),
             }
         } else if self.random.percent(self.plan.hangs) {

@@ -16,6 +16,9 @@ use crate::run::Run;
 /// An answer within this distance from the end of its job's time races with it.
 const RACE: Duration = Duration::from_millis(2);
 
+/// The time that a process may live on after it has hung up.
+const PATIENCE: Duration = Duration::from_millis(10);
+
 /// The payload that always kills.
 pub(crate) const POISON: u64 = 0;
 
@@ -52,7 +55,9 @@ impl Run {
             Happening::Die { worker, job, handed_over, death, answered } => {
                 self.die(worker, job, handed_over, death, answered)
             }
-            Happening::Bury { worker, job, handed_over, death } => self.bury(worker, job, handed_over, death),
+            Happening::Bury { worker, job, handed_over, death } => {
+                self.bury_for_a_reason(worker, job, handed_over, death)
+            }
             Happening::Commit { worker, job } => self.commit(worker, job),
             Happening::HoldUp => {
                 self.coverage.met("held up");
@@ -231,6 +236,13 @@ impl Run {
         let later = self.now + self.random.millis(0, 2);
         let Some(process) = self.processes.get(worker) else { return Ok(()) };
         let job = process.job;
+        if how == How::HungUp {
+            // It answers and obeys as little as a dead one, until its time is over.
+            process.is_dead = true;
+            let later = self.now + PATIENCE;
+            self.agenda.put(later, Happening::Bury { worker, job, handed_over, death: how });
+            return self.hang_up(worker);
+        }
         if !is_unnoticed {
             return self.bury(worker, job, handed_over, how);
         }
@@ -248,7 +260,7 @@ impl Run {
         self.feed(Event::HungUp { worker })
     }
 
-    fn bury(
+    pub(crate) fn bury(
         &mut self,
         worker: WorkerId,
         held: Option<JobId>,

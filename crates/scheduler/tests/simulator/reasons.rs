@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
-use procpool_scheduler::{Event, WorkerId};
+use procpool_scheduler::{Cause, Event, JobId, WorkerId};
 
+use crate::agenda::How;
 use crate::broken::Broken;
 use crate::ledger::holds;
 use crate::processes::Process;
@@ -37,6 +38,28 @@ impl Run {
         let is_suspect = process.is_suspect && (process.job.is_some() || !process.given_back.is_empty());
         let has_reason = is_wanted || is_over || is_end || is_surplus || is_suspect;
         holds(has_reason, "kills_have_a_reason", || format!("{id} is killed, with job {:?}", process.job))
+    }
+
+    /// Buries a process that was killed because it had hung up and lived on. That is the reason, unless the
+    /// pool itself had killed it before.
+    pub(crate) fn bury_for_a_reason(
+        &mut self,
+        id: WorkerId,
+        held: Option<JobId>,
+        handed_over: bool,
+        how: How,
+    ) -> Result<(), Broken> {
+        if how != How::HungUp || self.processes.get(id).is_none() {
+            return self.bury(id, held, handed_over, how);
+        }
+        let told = |run: &Self| Cause::ALL.map(|cause| run.pool.scheduler.gone(cause));
+        let cause = self.pool.scheduler.reason(id).unwrap_or(Cause::HungUp);
+        let mut expected = told(self);
+        expected[cause as usize] += 1;
+        self.bury(id, held, handed_over, how)?;
+        holds(told(self) == expected, "kills_have_a_reason", || {
+            format!("{id} hung up, and {cause:?} is not told")
+        })
     }
 
     pub(crate) fn check_retirement(&mut self, id: WorkerId) -> Result<(), Broken> {

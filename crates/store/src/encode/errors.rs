@@ -88,6 +88,8 @@ enum Ended {
     Code(i32),
     Signal(i32, bool),
     Unknown,
+    /// A signal after it had closed its connection.
+    AfterHangUp(i32, bool),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -203,6 +205,9 @@ fn crash(report: &CrashReport) -> Crash {
         pid: death.pid,
         exit: match death.exit {
             Exit::Code(code) => Ended::Code(code),
+            Exit::Signal { number, core_dumped, .. } if death.hung_up => {
+                Ended::AfterHangUp(number, core_dumped)
+            }
             Exit::Signal { number, core_dumped, .. } => Ended::Signal(number, core_dumped),
             _ => Ended::Unknown,
         },
@@ -221,9 +226,12 @@ fn crash(report: &CrashReport) -> Crash {
 }
 
 fn report(crash: Crash) -> CrashReport {
+    let hung_up = matches!(crash.exit, Ended::AfterHangUp(..));
     let exit = match crash.exit {
         Ended::Code(code) => Exit::Code(code),
-        Ended::Signal(number, core_dumped) => Exit::by_signal(number, core_dumped),
+        Ended::Signal(number, core_dumped) | Ended::AfterHangUp(number, core_dumped) => {
+            Exit::by_signal(number, core_dumped)
+        }
         Ended::Unknown => Exit::Unknown,
     };
     let mut death = ExitReport::new(crash.worker, crash.pid, exit);
@@ -231,6 +239,7 @@ fn report(crash: Crash) -> CrashReport {
     death.limit = crash.limit.as_ref().map(limit_hit);
     death.oom_killed = crash.oom_killed;
     death.ordered = crash.ordered;
+    death.hung_up = hung_up;
     death.stderr = crash.stderr;
     death.stderr_may_be_older = crash.stderr_may_be_older;
     death.peak_memory = crash.peak_memory;

@@ -70,6 +70,12 @@ fn crash(exit: Exit, limit: Option<LimitHit>) -> JobError {
     JobError::Crashed(Box::new(report))
 }
 
+fn hung_up() -> JobError {
+    let JobError::Crashed(mut report) = crash(Exit::by_signal(9, false), None) else { unreachable!() };
+    report.death.hung_up = true;
+    JobError::Crashed(report)
+}
+
 fn errors() -> Vec<JobError> {
     let failure = Failure::new("no").with_code("none").with_details(&[0.1, 2.0]).retryable();
     let mut panicked = JobError::panicked("oh", Some("a.rs:1:2".into()));
@@ -83,6 +89,7 @@ fn errors() -> Vec<JobError> {
         JobError::Broke(failure.as_broken()),
         panicked,
         crash(Exit::Code(-1), Some(LimitHit::memory(7, MemoryCount::Resident))),
+        hung_up(),
         crash(Exit::by_signal(11, true), Some(LimitHit::memory(7, MemoryCount::Cgroup))),
         crash(Exit::Unknown, Some(LimitHit::address_space(7))),
         crash(Exit::Unknown, Some(LimitHit::cpu(Duration::from_secs(7)))),

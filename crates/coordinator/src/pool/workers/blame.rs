@@ -18,6 +18,7 @@ pub(crate) fn of(report: &ExitReport, was_killed: bool) -> Death {
     match (report.limit, report.exit.signal()) {
         (Some(LimitHit::Memory { .. } | LimitHit::AddressSpace { .. }), _) => Death::OutOfMemory,
         _ if report.oom_killed => Death::OutOfMemory,
+        (None, Some(SIGKILL)) if report.hung_up => Death::HungUp,
         (None, Some(SIGKILL)) if was_killed => Death::Own,
         (None, Some(SIGHUP | SIGINT | SIGQUIT | SIGKILL | SIGTERM)) => Death::Killed,
         _ => Death::Own,
@@ -62,5 +63,14 @@ mod tests {
     fn a_sigkill_of_ours_that_nobody_asked_for_had_its_reason() {
         let report = ExitReport::new("fib-0", 1, Exit::by_signal(SIGKILL, false));
         assert_eq!((of(&report, false), of(&report, true)), (Death::Killed, Death::Own));
+    }
+
+    #[test]
+    fn a_worker_that_hung_up_and_lived_on_is_to_blame_for_its_kill() {
+        let mut report = ExitReport::new("fib-0", 1, Exit::by_signal(SIGKILL, false));
+        report.hung_up = true;
+        assert_eq!(of(&report, true), Death::HungUp);
+        report.limit = Some(LimitHit::address_space(1));
+        assert_eq!(of(&report, true), Death::OutOfMemory);
     }
 }

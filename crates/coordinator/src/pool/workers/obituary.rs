@@ -27,6 +27,7 @@ pub(crate) struct Lost {
 pub(super) fn remember(core: &Core, buried: &Buried) {
     let cause = buried.reason.unwrap_or(match buried.blame {
         Blame::Own => Cause::Crashed,
+        Blame::HungUp => Cause::HungUp,
         Blame::Killed => Cause::Killed,
         Blame::OutOfMemory => Cause::OutOfMemory,
     });
