@@ -41,6 +41,8 @@ pub enum Way {
     Killed,
     /// Does not crash, and never ends: it is in the function `spin_forever`.
     Spin,
+    /// Does not crash, and waits for ever in a system call that nothing interrupts but a kill.
+    Stuck,
 }
 
 /// The functions in C.
@@ -57,6 +59,7 @@ unsafe extern "C" {
     safe fn crash_after_a_child();
     safe fn crash_own_handler();
     safe fn crash_never();
+    safe fn crash_is_stuck();
 }
 
 /// Crashes in this way, if it is one.
@@ -72,6 +75,7 @@ pub fn crash(way: Way) -> String {
         Way::Thread => crash_on_a_thread(),
         Way::Child => crash_after_a_child(),
         Way::Spin => crash_never(),
+        Way::Stuck => crash_is_stuck(),
         Way::Killed => {
             let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
         }

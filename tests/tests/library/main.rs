@@ -14,5 +14,6 @@ mod shutdown;
 mod sizes;
 mod stacks;
 mod streams;
+mod stuck_looks;
 mod turns;
 mod worker;

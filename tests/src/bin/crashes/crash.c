@@ -1,11 +1,13 @@
 /* Ways to crash, each in a function of its own name. */
 #define _GNU_SOURCE
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -88,4 +90,11 @@ void spin_forever(void) {
 /* Is in the middle of the stack of what spins. */
 void crash_never(void) {
     spin_forever();
+}
+
+/* Waits for a child that never begins another program. A debugger does not stop what waits so. */
+void crash_is_stuck(void) {
+    if (syscall(SYS_clone, CLONE_VFORK | SIGCHLD, 0, 0, 0, 0) == 0)
+        for (;;)
+            pause();
 }
