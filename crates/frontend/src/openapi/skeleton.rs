@@ -13,6 +13,7 @@ const PIECES: &[&str] = &[
     include_str!("../../assets/openapi/document.json"),
     include_str!("../../assets/openapi/parameters.json"),
     include_str!("../../assets/openapi/responses.json"),
+    include_str!("../../assets/openapi/problems.json"),
     include_str!("../../assets/openapi/schemas.json"),
     include_str!("../../assets/openapi/jobs.json"),
     include_str!("../../assets/openapi/schedules.json"),

@@ -1,5 +1,6 @@
 //! HTTP/1.1 by hand, so that tests can also send what no client library would.
 
+use crate::described::assert_problem_is_described;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -169,6 +170,7 @@ impl Reply {
             assert!(problem[text].is_string(), "{text} in {problem}");
         }
         assert!(problem["may_have_run"].is_boolean(), "{problem}");
+        assert_problem_is_described(&problem);
         problem
     }
 

@@ -3,6 +3,7 @@
 
 mod certified;
 mod client;
+mod described;
 mod fake;
 mod frames;
 mod lines;

@@ -1,8 +1,9 @@
 //! The OpenAPI document and its page, as clients get them.
 
+use crate::described::undescribed;
 use crate::fake::Fake;
 use crate::server::Server;
-use procpool_frontend::{PoolPattern, Scope, Token, TokenDigest, Tokens};
+use procpool_frontend::{HttpConfig, OrdersToken, PoolPattern, Scope, Token, TokenDigest, Tokens};
 use serde_json::json;
 
 #[tokio::test]
@@ -55,6 +56,38 @@ async fn a_token_of_some_pools_sees_these_alone() {
         assert_eq!(document["paths"]["/v1/pools"]["get"]["security"], json!([{ "bearer": ["read"] }]));
     }
     assert_eq!(server.get("/openapi.json").await.status, 401);
+}
+
+#[tokio::test]
+async fn the_document_describes_all_that_is_sent() {
+    let token = "0f1e2d3c4b5a69788796a5b4c3d2e1f0";
+    let with_token = |config: &mut HttpConfig| config.orders_token = Some(OrdersToken::new(token).unwrap());
+    let server = Server::with(Fake::echo(), with_token).await;
+    let document = server.get("/openapi.json").await.json();
+    let mut missing = Vec::new();
+    for (route, path) in [
+        ("/v1/deaths", "/v1/deaths"),
+        ("/v1/deaths", "/v1/deaths?by=group"),
+        ("/v1/deaths/{death}", "/v1/deaths/3"),
+        ("/v1/deaths/groups", "/v1/deaths/groups"),
+        ("/v1/pools", "/v1/pools"),
+        ("/v1/pools/{pool}", "/v1/pools/fib?usage=true"),
+        ("/v1/pools/{pool}/deaths", "/v1/pools/fib/deaths"),
+        ("/v1/pools/{pool}/history", "/v1/pools/fib/history"),
+        ("/v1/pools/{pool}/quarantine", "/v1/pools/fib/quarantine"),
+        ("/v1/pools/{pool}/workers", "/v1/pools/fib/workers?usage=true"),
+        ("/v1/workers/{worker}", "/v1/workers/fib-1"),
+        ("/v1/workers/{worker}/stack", "/v1/workers/fib-1/stack?threads=all"),
+    ] {
+        let proof = format!("Authorization: Bearer {token}\r\nConnection: close\r\n");
+        let reply = server.ask(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{proof}\r\n")).await;
+        assert_eq!(reply.status, 200, "{path}: {}", reply.text());
+        let schema =
+            &document["paths"][route]["get"]["responses"]["200"]["content"]["application/json"]["schema"];
+        missing
+            .extend(undescribed(&document, schema, &reply.json()).into_iter().map(|member| (path, member)));
+    }
+    assert!(missing.is_empty(), "describe in crates/frontend/assets/openapi: {missing:#?}");
 }
 
 #[cfg(feature = "docs-ui")]
