@@ -19,7 +19,7 @@ use std::sync::Arc;
 /// The commit that the crate was built from, if the build says so.
 const REVISION: Option<&str> = option_env!("PROCPOOL_REVISION");
 
-/// Number of seconds that are returned if the request names no other: all that are held.
+/// Number of seconds that are returned if the request names no other: all that are held. A request for more is refused.
 const SECONDS: u64 = 900;
 
 /// Serves `GET /metrics`: the pools that the client may use, and the server.
@@ -77,8 +77,7 @@ pub(super) async fn history(
     uri: Uri,
 ) -> Result<Response, Problem> {
     let parameters = Parameters::of(&uri, &["seconds"])?;
-    // No history is longer.
-    let seconds = parameters.number("seconds", 1..=u64::MAX)?.unwrap_or(SECONDS).min(SECONDS);
+    let seconds = parameters.number("seconds", 1..=SECONDS)?.unwrap_or(SECONDS);
     let seconds = usize::try_from(seconds).unwrap_or(usize::MAX);
     let history = match shared.app.admin.history(&name, seconds) {
         Some(history) => history,

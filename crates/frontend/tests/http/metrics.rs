@@ -147,7 +147,14 @@ async fn a_pool_without_a_past_has_an_empty_history() {
     assert_eq!(none["run_p99_us"], serde_json::json!([]));
     let unknown = server.get("/v1/pools/fob/history").await;
     assert_eq!((unknown.status, unknown.kind().as_str()), (404, "unknown_pool"));
-    for wrong in ["seconds=0", "seconds=x", "minutes=1"] {
-        assert_eq!(server.get(&format!("/v1/pools/fib/history?{wrong}")).await.status, 400, "{wrong}");
+    assert_eq!(server.get("/v1/pools/fib/history?seconds=900").await.status, 200);
+    for wrong in ["seconds=0", "seconds=x", "seconds=901", "seconds=999999999", "minutes=1"] {
+        let refused = server.get(&format!("/v1/pools/fib/history?{wrong}")).await;
+        assert_eq!((refused.status, refused.kind().as_str()), (400, "bad_parameter"), "{wrong}");
+        let problem = refused.problem();
+        let parameter = wrong.split('=').next().unwrap();
+        assert_eq!(problem["parameter"], parameter, "{problem}");
+        let says_bound = problem["detail"].as_str().unwrap().contains("`seconds`: a whole number from 1 to 900");
+        assert_eq!(says_bound, parameter == "seconds", "{problem}");
     }
 }
