@@ -156,12 +156,13 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case(b"Bearer ").then(|| token.trim_ascii())
 }
 
-/// Returns the 403 of an order without proof.
-pub(crate) fn unproved(reason: &str) -> Problem {
+/// Returns the 403 of an order without proof. Of a token only a server tells that has one.
+pub(crate) fn unproved(reason: &str, has_token: bool) -> Problem {
+    let token = if has_token { "; or with the token of `orders_token_file`" } else { "" };
     let detail = format!(
         "failed to take the order: {reason}; ask as the server's user or as root: on this machine without a proxy \
          between (`orders = true`), by the socket that `orders` in the configuration names (curl --unix-socket …), or by \
-         SIGHUP; or with the token of `orders_token_file`"
+         SIGHUP{token}"
     );
     Problem::new(Kind::NotLocal, StatusCode::FORBIDDEN, detail)
 }

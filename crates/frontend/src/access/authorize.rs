@@ -7,6 +7,7 @@ use super::audit::{Order, path_of};
 use super::principal::Principal;
 use super::scope::{Scope, Scopes};
 use super::sessions::{Login, SessionId};
+use super::unauthorized::COOKIE_WITHOUT_ORIGIN;
 use super::{Access, Tokens, unauthorized};
 use crate::app::Shared;
 use crate::handover::IDEMPOTENCY_KEY;
@@ -151,11 +152,10 @@ pub(super) async fn with_tokens(
             unauthorized::uncertified()
         });
     }
-    let missing =
-        || match shared.sessions.lacks_only_origin(&head.method, &head.headers, shared.app.tls.is_some()) {
-            true => unauthorized::without_origin(),
-            false => unauthorized::missing(),
-        };
+    let missing = || match lacks_only_origin(shared, head) {
+        true => unauthorized::without_origin(),
+        false => unauthorized::missing(),
+    };
     let proof = local::by_kernel(shared, head).await.map_err(|_| missing())?;
     Ok(Asker::proved(proof, Scopes::ALL))
 }
@@ -181,10 +181,17 @@ async fn by_proof(shared: &Shared, head: &Parts) -> Result<Asker, Response> {
         Ok(proof) => Ok(Asker::proved(proof, Scopes::OPERATORS)),
         Err(reason) => {
             let (path, peer) = (path_of(head), peer_of(head));
+            let reason = if lacks_only_origin(shared, head) { COOKIE_WITHOUT_ORIGIN.into() } else { reason };
             tracing::warn!(?path, peer, "refused an order: {reason}");
-            Err(local::unproved(&reason).into_response())
+            let has_token = shared.app.config.orders_token.is_some();
+            Err(local::unproved(&reason, has_token).into_response())
         }
     }
+}
+
+/// Returns whether a request would be that of a session, if it said from which page it comes.
+fn lacks_only_origin(shared: &Shared, head: &Parts) -> bool {
+    shared.sessions.lacks_only_origin(&head.method, &head.headers, shared.app.tls.is_some())
 }
 
 /// Returns who has begun the session of a request, if its token still counts.

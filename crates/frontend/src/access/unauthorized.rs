@@ -12,15 +12,27 @@ pub(super) fn missing() -> Response {
     unauthorized("it brings no token", r#"Bearer realm="procpool""#)
 }
 
-/// Returns the 401 of an order by the cookie of a session that does not say from which page it comes.
+/// The reason to refuse an order by the cookie of a session that does not say from which page it comes.
+pub(super) const COOKIE_WITHOUT_ORIGIN: &str =
+    "its cookie counts for an order only if the request has `Origin`, as those of a page of this server do";
+
+/// Returns the 401 of such an order.
 pub(super) fn without_origin() -> Response {
-    let reason = "its cookie counts for an order only if the request has `Origin`, as those of a page of this server do";
-    unauthorized(reason, r#"Bearer realm="procpool""#)
+    unauthorized(COOKIE_WITHOUT_ORIGIN, r#"Bearer realm="procpool""#)
 }
 
 /// Returns the 401 of a request with a token that nobody has.
 pub(super) fn wrong() -> Response {
     unauthorized("its token is not one of this server's", r#"Bearer realm="procpool", error="invalid_token""#)
+}
+
+/// Returns the 401 of a session that is begun on a server that has no tokens to exchange.
+pub(super) fn without_tokens() -> Response {
+    let detail = "failed to begin a session: this server has no tokens, and its page needs none";
+    challenging(
+        Problem::new(Kind::Unauthorized, StatusCode::UNAUTHORIZED, detail),
+        r#"Bearer realm="procpool""#,
+    )
 }
 
 /// Returns the 401 of a request whose certificate is made out to nobody in the table.

@@ -59,6 +59,9 @@ pub(crate) async fn who(shared: &Shared, head: &Parts) -> Who {
 /// # Errors
 /// The answer to a request without a token of this server.
 pub(crate) fn begin_session(shared: &Shared, headers: &HeaderMap) -> Result<Option<String>, Box<Response>> {
+    if shared.app.tokens.is_none() && shared.app.config.orders_token.is_none() {
+        return Err(Box::new(unauthorized::without_tokens()));
+    }
     let given = bearer(headers).ok_or_else(|| Box::new(unauthorized::missing()))?;
     let is_known = shared.app.tokens.as_ref().is_some_and(|tokens| tokens.of_bearer(given).is_some());
     let is_of_orders = || shared.app.config.orders_token.as_ref().is_some_and(|token| token.is(given));

@@ -142,4 +142,28 @@ async fn without_tokens_the_one_for_orders_begins_a_session() {
     assert_eq!(scopes(who), json!(["submit", "read", "operate", "debug", "admin"]));
     let order = ask(&server, "POST", "/v1/pools/fib/pause", &format!("{OWN}{cookie}")).await;
     assert_eq!(order.status, 200);
+    let detail = |reply: &Reply| reply.problem()["detail"].as_str().unwrap().to_owned();
+    let order = ask(&server, "POST", "/v1/pools/fib/pause", &cookie).await;
+    assert_eq!((order.status, &*order.kind()), (403, "not_local"));
+    assert!(detail(&order).contains("its cookie counts for an order only if"), "{}", detail(&order));
+    let order = ask(&server, "POST", "/v1/pools/fib/pause", "Cookie: procpool_session=0\r\n").await;
+    assert!(
+        detail(&order).contains("`orders_token_file`") && !detail(&order).contains("cookie"),
+        "{}",
+        detail(&order)
+    );
+}
+
+#[tokio::test]
+async fn a_server_without_any_token_tells_of_none() {
+    let server = Server::of(Fake::echo()).await;
+    for head in ["", OWN, "Cookie: procpool_session=0\r\n"] {
+        let refused = ask(&server, "POST", "/v1/pools/fib/pause", head).await;
+        assert_eq!((refused.status, &*refused.kind()), (403, "not_local"));
+        let text = refused.text();
+        assert!(!["token", "cookie", "Origin"].iter().any(|word| text.contains(word)), "{text}");
+    }
+    let refused = ask(&server, "POST", "/v1/session", &format!("{OWN}Authorization: Bearer x\r\n")).await;
+    assert_eq!((refused.status, refused.header("set-cookie")), (401, None));
+    assert!(refused.text().contains("this server has no tokens"), "{}", refused.text());
 }
