@@ -4,7 +4,7 @@ use super::{json, no_worker, with_type};
 use crate::access::Principal;
 use crate::app::Shared;
 use crate::kind::Kind;
-use crate::params::{NoParameters, Parameters, WorkerName};
+use crate::params::{Parameters, WorkerName};
 use crate::problem::Problem;
 use crate::profile::Format;
 use axum::extract::State;
@@ -29,16 +29,24 @@ struct Seen<'a> {
     stack: Stack,
 }
 
-/// Serves `GET /v1/workers/{worker}`.
+/// Serves `GET /v1/workers/{worker}[?usage=false]`. Memory and processor time belong to one worker unless the query declines
+/// them; those of a list have to be asked for.
 pub(super) async fn worker(
-    _: NoParameters,
     State(shared): State<Arc<Shared>>,
     principal: Principal,
     WorkerName(worker): WorkerName,
+    uri: Uri,
 ) -> Result<Response, Problem> {
+    let parameters = Parameters::of(&uri, &["usage"])?;
+    let declines_usage = !parameters.flag("usage")? && parameters.text("usage").is_some();
     may_look(&shared, &principal, &worker)?;
     match shared.app.admin.worker(&worker).await {
-        Ok(detail) => Ok(json(&detail)),
+        Ok(mut detail) => {
+            if declines_usage {
+                (detail.status.resident_bytes, detail.status.cpu_ms) = (None, None);
+            }
+            Ok(json(&detail))
+        }
         Err(error) => Err(why(&shared, &principal, &error)),
     }
 }

@@ -267,6 +267,7 @@ impl Admin for Fake {
                 let mut detail = WorkerDetail::new("fib", status);
                 if worker == "fib-1" {
                     detail.activity = Some(Activity::Running);
+                    (detail.status.resident_bytes, detail.status.cpu_ms) = (Some(4096), Some(500));
                     detail.progress = Some(Progress { done: 1, total: Some(2) }.into());
                     detail.limit = Some(JobLimit::new(30_000, 12_000));
                 }

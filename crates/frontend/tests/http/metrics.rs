@@ -154,7 +154,8 @@ async fn a_pool_without_a_past_has_an_empty_history() {
         let problem = refused.problem();
         let parameter = wrong.split('=').next().unwrap();
         assert_eq!(problem["parameter"], parameter, "{problem}");
-        let says_bound = problem["detail"].as_str().unwrap().contains("`seconds`: a whole number from 1 to 900");
+        let says_bound =
+            problem["detail"].as_str().unwrap().contains("`seconds`: a whole number from 1 to 900");
         assert_eq!(says_bound, parameter == "seconds", "{problem}");
     }
 }

@@ -4,7 +4,7 @@ use crate::client::Reply;
 use crate::fake::Fake;
 use crate::server::Server;
 use procpool_frontend::OrdersToken;
-use serde_json::json;
+use serde_json::{Value, json};
 
 const TOKEN: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f0";
 
@@ -38,7 +38,23 @@ async fn a_reader_sees_what_a_worker_does_and_how_far_its_job_is() {
     };
     assert_eq!(of("/v1/workers/fib-0").await, (410, "worker_gone".into()));
     assert_eq!(of("/v1/workers/fib-9").await, (404, "unknown_worker".into()));
-    assert_eq!(of("/v1/workers/fib-1?usage=true").await, (400, "bad_parameter".into()));
+    assert_eq!(of("/v1/workers/fib-1?usage=yes").await, (400, "bad_parameter".into()));
+    assert_eq!(of("/v1/workers/fib-1?use=true").await, (400, "bad_parameter".into()));
+}
+
+#[tokio::test]
+async fn a_worker_has_the_usage_of_its_line_in_the_list() {
+    let server = server().await;
+    let figures = |worker: &Value| (worker.get("resident_bytes").cloned(), worker.get("cpu_ms").cloned());
+    let list = server.get("/v1/pools/fib/workers?usage=true").await.json();
+    let listed = figures(&list["workers"][0]);
+    assert_eq!(listed, (Some(json!(4096)), Some(json!(500))));
+    for query in ["?usage=true", ""] {
+        let one = server.get(&format!("/v1/workers/fib-1{query}")).await.json();
+        assert_eq!(figures(&one), listed, "{query}");
+    }
+    let without = server.get("/v1/workers/fib-1?usage=false").await.json();
+    assert_eq!((figures(&without), &without["state"]), ((None, None), &json!("busy")));
 }
 
 #[tokio::test]
