@@ -41,7 +41,7 @@ pub(crate) struct DeathView<'a> {
     uptime_ms: u64,
     jobs_done: u64,
     replay: Option<String>,
-    /// The commands that have the job die again.
+    /// The commands that have the job die again, by its file and by this server.
     commands: Vec<String>,
 }
 
@@ -131,6 +131,14 @@ impl<'a> GroupView<'a> {
     }
 }
 
+impl DeathView<'_> {
+    /// Adds the command that sends the job again, if there is one.
+    pub(crate) fn with_rerun(mut self, command: Option<String>) -> Self {
+        self.commands.extend(command);
+        self
+    }
+}
+
 /// Returns the commands that run a saved job again.
 fn commands(file: &Path) -> Vec<String> {
     let file = quoted(&file.to_string_lossy());
@@ -138,7 +146,7 @@ fn commands(file: &Path) -> Vec<String> {
 }
 
 /// Returns a word as a shell reads it.
-fn quoted(word: &str) -> String {
+pub(crate) fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%".contains(c);
     if !word.is_empty() && !word.starts_with('-') && word.chars().all(is_plain) {
         return word.to_owned();

@@ -159,6 +159,7 @@ mod embedded;
 mod event_streams;
 mod event_view;
 mod filter;
+mod found_at;
 mod framing;
 #[cfg(fuzzing)]
 pub mod fuzzing;

@@ -50,6 +50,7 @@ export function DeathPane({ death, may, close }) {
     ${(it.commands ?? []).length > 0 && html`<${Part} title="Once more">${it.commands.map((text) => html`<${Command} key=${text} text=${text} />`)}<//>`}
     ${
       it.job &&
+      value === undefined &&
       may('submit') &&
       html`<${Part} title="Send it again"><${Command} label="if the server still has it" text=${`curl -X POST ${location.origin}/v1/jobs/${it.job}/rerun`} /><//>`
     }

@@ -5,13 +5,14 @@ use super::pools::unknown;
 use crate::access::Principal;
 use crate::app::Shared;
 use crate::death_view::{DeathView, GroupView};
+use crate::found_at::FoundAt;
 use crate::kind::Kind;
 use crate::params::{self, DeathNumber, NoParameters, Parameters, PoolName};
 use crate::problem::Problem;
 use axum::extract::State;
 use axum::response::Response;
 use http::{StatusCode, Uri};
-use procpool_protocol::engine::{DeathGroup, DeathQuery};
+use procpool_protocol::engine::{Death, DeathGroup, DeathQuery};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -35,6 +36,7 @@ struct Groups<'a> {
 pub(super) async fn all(
     State(shared): State<Arc<Shared>>,
     principal: Principal,
+    place: FoundAt,
     uri: Uri,
 ) -> Result<Response, Problem> {
     let parameters = Parameters::of(&uri, &["by", "pool", "group", "worker", "limit", "cursor"])?;
@@ -48,7 +50,7 @@ pub(super) async fn all(
         }
         None => principal.is_bound_to_pools().then(|| known.into_iter().collect()),
     };
-    answer(&shared, &parameters, pools)
+    answer(&shared, &parameters, pools, &place).await
 }
 
 /// Serves `GET /v1/pools/{pool}/deaths[?by=group][&group=][&worker=][&limit=][&cursor=]`. A pool that was removed has
@@ -56,6 +58,7 @@ pub(super) async fn all(
 pub(super) async fn of_pool(
     State(shared): State<Arc<Shared>>,
     PoolName(pool): PoolName,
+    place: FoundAt,
     uri: Uri,
 ) -> Result<Response, Problem> {
     let parameters = Parameters::of(&uri, &["by", "group", "worker", "limit", "cursor"])?;
@@ -67,7 +70,7 @@ pub(super) async fn of_pool(
     if !is_known(&pool) {
         return Err(unknown(&pool, &pools));
     }
-    answer(&shared, &parameters, Some(vec![pool]))
+    answer(&shared, &parameters, Some(vec![pool]), &place).await
 }
 
 /// Serves `GET /v1/deaths/groups[?pool=]` for who may not see what workers said: their number alone.
@@ -90,11 +93,15 @@ pub(super) async fn one(
     _: NoParameters,
     State(shared): State<Arc<Shared>>,
     principal: Principal,
+    place: FoundAt,
     DeathNumber(number): DeathNumber,
 ) -> Result<Response, Problem> {
     let death = number.parse().ok().and_then(|number| shared.app.admin.death(number));
     match death.filter(|death| principal.may_use(&death.pool)) {
-        Some(death) => Ok(json(&DeathView::from(&*death))),
+        Some(death) => {
+            let again = rerun(&shared, &place, &death).await;
+            Ok(json(&DeathView::from(&*death).with_rerun(again)))
+        }
         None => {
             let number: String = number.chars().take(64).collect();
             let detail = format!(
@@ -113,15 +120,33 @@ fn known_pools(shared: &Shared, principal: &Principal) -> BTreeSet<String> {
     current.chain(dead).filter(|pool| principal.may_use(pool)).collect()
 }
 
-fn answer(shared: &Shared, parameters: &Parameters, pools: Option<Vec<String>>) -> Result<Response, Problem> {
+/// Returns the command that sends the job of a death again, if this server remembers that job. One that ended with its request
+/// is not remembered: its client has the input, and perhaps a file.
+async fn rerun(shared: &Shared, place: &FoundAt, death: &Death) -> Option<String> {
+    let job = death.job?;
+    let command = place.post(&format!("/v1/jobs/{job}/rerun"))?;
+    shared.app.jobs.job(job).await.map(|_| command)
+}
+
+async fn answer(
+    shared: &Shared,
+    parameters: &Parameters,
+    pools: Option<Vec<String>>,
+    place: &FoundAt,
+) -> Result<Response, Problem> {
     match parameters.text("by") {
-        None => list(shared, parameters, pools),
+        None => list(shared, parameters, pools, place).await,
         Some("group") => grouped(shared, parameters, pools.as_deref()),
         Some(_) => Err(params::bad("by", "`group` is needed; without it, deaths are listed one by one")),
     }
 }
 
-fn list(shared: &Shared, parameters: &Parameters, pools: Option<Vec<String>>) -> Result<Response, Problem> {
+async fn list(
+    shared: &Shared,
+    parameters: &Parameters,
+    pools: Option<Vec<String>>,
+    place: &FoundAt,
+) -> Result<Response, Problem> {
     let mut query = DeathQuery::all();
     query.pools = pools;
     query.group = parameters.text("group").map(str::to_owned);
@@ -131,7 +156,11 @@ fn list(shared: &Shared, parameters: &Parameters, pools: Option<Vec<String>>) ->
     query.before =
         cursor.transpose().map_err(|_| params::bad("cursor", "it is none: send the last `next`"))?;
     let page = shared.app.admin.deaths(&query);
-    let deaths = page.deaths.iter().map(|death| DeathView::from(&**death)).collect();
+    let mut deaths = Vec::with_capacity(page.deaths.len());
+    for death in &page.deaths {
+        let again = rerun(shared, place, death).await;
+        deaths.push(DeathView::from(&**death).with_rerun(again));
+    }
     Ok(json(&List { deaths, next: page.next.map(|next| next.to_string()) }))
 }
 

@@ -44,6 +44,26 @@ async fn deaths_are_listed_page_by_page_and_found_by_pool_worker_and_group() {
 }
 
 #[tokio::test]
+async fn a_death_has_the_command_that_sends_its_job_again_while_the_server_remembers_that() {
+    let server = server().await;
+    let commands = async |path: &str, host: &str| {
+        let proof = format!("Authorization: Bearer {TOKEN}\r\nConnection: close\r\n");
+        let reply = server.ask(format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{proof}\r\n")).await.json();
+        let death = reply["deaths"].as_array().map_or(&reply, |deaths| &deaths[0]);
+        death["commands"].clone()
+    };
+    assert_eq!(commands("/v1/deaths/3", "localhost").await, json!([]), "it ended with its request");
+    let accepted = server.post_as("/v1/pools/fib/jobs", "Prefer: respond-async", "30").await;
+    assert_eq!(accepted.status, 202, "{}", accepted.text());
+    let again = format!("{}/rerun", accepted.header("location").unwrap());
+    for path in ["/v1/deaths/3", "/v1/deaths?worker=fib-3", "/v1/pools/fib/deaths"] {
+        let command = format!("curl -X POST http://127.0.0.1:3000{again}");
+        assert_eq!(commands(path, "127.0.0.1:3000").await, json!([command]), "{path}");
+    }
+    assert_eq!(server.post(&again, "").await.status, 202);
+}
+
+#[tokio::test]
 async fn groups_are_whole_for_who_may_see_inside_and_counted_for_readers() {
     let server = server().await;
     let groups = |answer: Value| answer["groups"].as_array().unwrap().clone();
@@ -93,11 +113,16 @@ async fn a_request_that_means_nothing_is_refused_with_what_would() {
 async fn a_token_for_some_pools_sees_no_deaths_of_others() {
     let mut token = Token::new("of-fib").unwrap();
     token.digest = Some(TokenDigest::of(b"the-secret-of-fib"));
-    token.scopes = [Scope::Debug, Scope::Read].into_iter().collect();
+    token.scopes = [Scope::Debug, Scope::Read, Scope::Submit].into_iter().collect();
     token.pools = vec!["fib*".parse().unwrap()];
     let server = Server::with_tokens(Fake::echo(), &Tokens::new(vec![token])).await;
     let ask = async |path: &str| server.ask(get(path, Some("the-secret-of-fib"))).await;
     assert_eq!(ids(&ask("/v1/deaths").await.json()), [3, 1]);
+    let proof = "Authorization: Bearer the-secret-of-fib\r\nPrefer: respond-async";
+    let accepted = server.post_as("/v1/pools/fib/jobs", proof, "30").await;
+    let command = ask("/v1/deaths/3").await.json()["commands"][0].clone();
+    let address = format!("http://localhost{}/rerun", accepted.header("location").unwrap());
+    assert_eq!(command, format!("curl -X POST -H \"Authorization: Bearer $PROCPOOL_TOKEN\" {address}"));
     let groups = ask("/v1/deaths?by=group").await.json();
     assert_eq!(groups["groups"].as_array().unwrap().len(), 1);
     assert_eq!(ask("/v1/deaths/groups").await.json()["groups"].as_array().unwrap().len(), 1);

@@ -37,6 +37,8 @@ pub(crate) struct Fake {
     /// The settings of `fib`, once a test has made it have some.
     pub(crate) settings: Mutex<Option<PoolSettings>>,
     pub(crate) seen: Mutex<Vec<Submission>>,
+    /// The last job that was submitted under an id.
+    watched: Mutex<Option<JobId>>,
     /// The lines of `fib-1`.
     pub(crate) output: Arc<Lines>,
     /// The pools as those see them who watch.
@@ -61,6 +63,7 @@ impl Fake {
             is_paused: Mutex::default(),
             settings: Mutex::default(),
             seen: Mutex::default(),
+            watched: Mutex::default(),
             output: Arc::default(),
             samples: Mutex::default(),
         })
@@ -130,6 +133,7 @@ impl Engine for Fake {
     }
 
     fn submit_watched(&self, id: JobId, job: Submission) -> Result<Watched, JobError> {
+        *self.watched.lock().unwrap() = Some(id);
         let mut accepted = self.submit(job)?;
         let outcome = accepted.outcome;
         accepted.id = id;
@@ -170,8 +174,8 @@ fn accepted(
 /// Number of deaths that it remembers.
 pub(crate) const DEATHS: u64 = 4;
 
-/// Returns the deaths, the newest first: in turns of `fib` and of a pool that was removed.
-fn deaths() -> Vec<Arc<Death>> {
+/// Returns the deaths, the newest first: in turns of `fib` and of a pool that was removed. The third one had the job.
+fn deaths(job: Option<JobId>) -> Vec<Arc<Death>> {
     let death = |id: u64| {
         let pool = if id % 2 == 1 { "fib" } else { "gone" };
         let mut report = ExitReport::new(format!("{pool}-{id}"), 7, Exit::by_signal(11, false));
@@ -179,6 +183,7 @@ fn deaths() -> Vec<Arc<Death>> {
         let mut death = Death::new(id, UNIX_EPOCH + Duration::from_secs(id), pool, "crashed", report);
         (death.group, death.end) = (format!("g-{pool}"), "SIGSEGV".into());
         death.signature = "SIGSEGV: out of cheese".into();
+        death.job = job.filter(|_| id == 3);
         Arc::new(death)
     };
     (1..=DEATHS).rev().map(death).collect()
@@ -338,7 +343,8 @@ impl Admin for Fake {
     }
 
     fn deaths(&self, query: &DeathQuery) -> DeathPage {
-        let mut found: Vec<_> = deaths().into_iter().filter(|death| query.matches(death)).collect();
+        let found = deaths(*self.watched.lock().unwrap()).into_iter();
+        let mut found: Vec<_> = found.filter(|death| query.matches(death)).collect();
         let limit = query.limit.unwrap_or(usize::MAX);
         let next = found.get(limit.saturating_sub(1)).filter(|_| found.len() > limit).map(|death| death.id);
         found.truncate(limit);
@@ -346,7 +352,7 @@ impl Admin for Fake {
     }
 
     fn death(&self, id: u64) -> Option<Arc<Death>> {
-        deaths().into_iter().find(|death| death.id == id)
+        deaths(*self.watched.lock().unwrap()).into_iter().find(|death| death.id == id)
     }
 
     fn death_groups(&self) -> Vec<DeathGroup> {
@@ -355,7 +361,7 @@ impl Admin for Fake {
             group.count = 2;
             group
         };
-        deaths().iter().take(2).map(group).collect()
+        deaths(None).iter().take(2).map(group).collect()
     }
 
     /// `fib` knows one payload and one client, `down` none.
