@@ -141,6 +141,49 @@ async fn a_second_server_of_a_directory_is_refused_and_its_operator_sees_why() {
 }
 
 #[tokio::test]
+async fn dead_jobs_of_an_earlier_server_run_again_by_filter() {
+    let state = Scratch::new();
+    let config = config(&state.path().join("state"));
+    let server = start(&config).await;
+    let mut dead = Vec::new();
+    for number in 0..3 {
+        let path = submit(server.address(), "once", &Verb::Panic(number.to_string()), "").await.unwrap();
+        assert_eq!(result(&server, &path).await.status, 500, "{path}");
+        dead.insert(0, path.rsplit('/').next().unwrap().to_owned());
+    }
+    let alive = submit(server.address(), "once", &Verb::Echo("x".into()), "").await.unwrap();
+    assert_eq!(result(&server, &alive).await.status, 200);
+    kill(server).await;
+    let server = start(&config).await;
+
+    let rerun = async |body: Value| {
+        let body = body.to_string();
+        let headers = [("Content-Type", "application/json")];
+        let answer = request(server.address(), "POST", "/v1/jobs/rerun", &headers, body.as_bytes()).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.json()
+    };
+    let filter = json!({"pool": "once", "state": "dead"});
+    let first = rerun(json!({"filter": filter, "limit": 2})).await;
+    assert_eq!((&first["rerun"], &first["refused"]), (&json!(2), &json!(0)), "{first}");
+    let second = rerun(json!({"filter": filter, "limit": 2, "cursor": first["next"]})).await;
+    assert_eq!((&second["rerun"], &second["next"]), (&json!(1), &Value::Null), "{second}");
+    let again: Vec<_> = [&first, &second].iter().flat_map(|it| it["jobs"].as_array().unwrap()).collect();
+    assert_eq!(again.iter().map(|job| job["job"].as_str().unwrap()).collect::<Vec<_>>(), dead);
+    for job in again {
+        let path = format!("/v1/jobs/{}", job["rerun"].as_str().unwrap());
+        assert_eq!(result(&server, &path).await.status, 500, "{path}");
+        let record = get(server.address(), &path).await.json();
+        assert_eq!((&record["rerun_of"], &record["durable"]), (&job["job"], &json!(true)), "{record}");
+    }
+
+    let mut command = Command::new(binary("procpool"));
+    command.args(["job", "rerun", "--where", "state=dead", "--dry-run", "--server"]);
+    let counted = program::finish(command.arg(format!("http://{}", server.address()))).await;
+    assert_eq!((counted.code, &*counted.stdout), (Some(0), "6 jobs would run again\n"), "{counted:?}");
+}
+
+#[tokio::test]
 async fn a_delay_continues_through_a_restart() {
     let state = Scratch::new();
     let config = config(&state.path().join("state"));

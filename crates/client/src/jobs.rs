@@ -172,6 +172,16 @@ pub fn cancel_where(filter: &Filter, dry_run: bool) -> Request {
     Request::post(Target::new("/v1/jobs/cancel")).json("application/json", &body)
 }
 
+/// Returns the request that runs the finished jobs that match again, from `cursor` on, or that only counts them.
+#[must_use]
+pub fn rerun_where(filter: &Filter, dry_run: bool, cursor: Option<&str>) -> Request {
+    let mut body = json!({ "filter": filter.to_json(), "dry_run": dry_run });
+    if let Some(cursor) = cursor {
+        body["cursor"] = cursor.into();
+    }
+    Request::post(Target::new("/v1/jobs/rerun")).json("application/json", &body)
+}
+
 fn of(id: &str) -> Target {
     Target::new(JOBS).segment(id)
 }

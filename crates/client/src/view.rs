@@ -249,6 +249,32 @@ pub struct Cancelled {
     pub matched: Option<u64>,
 }
 
+/// The jobs of one call that were to run again.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct Reruns {
+    /// Number of jobs that match.
+    pub matched: u64,
+    /// Each job with its new job, or why there is none.
+    pub jobs: Vec<Rerun>,
+    /// Where the next call goes on.
+    pub next: Option<String>,
+}
+
+/// A job that was to run again.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct Rerun {
+    /// The id of the job.
+    pub job: String,
+    /// The id of its new job.
+    pub rerun: Option<String>,
+    /// Why there is none.
+    pub problem: Option<Problem>,
+}
+
 /// The answer of `GET /v1/pools/{pool}/quarantine`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]

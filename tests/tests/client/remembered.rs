@@ -33,6 +33,8 @@ async fn a_job_is_handed_over_and_its_result_fetched_later() {
     let rerun = procpool(&server, &["job", "rerun", &id, "-o", "json"]).await;
     let job: Value = serde_json::from_str(printed(&rerun)).unwrap();
     assert_eq!(job["rerun_of"], id);
+    let rerun = procpool(&server, &["job", "rerun", "--where", "outcome=failed"]).await;
+    assert_eq!(printed(&rerun), "1 jobs run again\n");
 }
 
 #[tokio::test]

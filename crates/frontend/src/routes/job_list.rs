@@ -106,7 +106,7 @@ async fn matching(
 }
 
 /// Returns the filter of these conditions, bounded to the pools that the client may use. Others are not there for it.
-fn within_rights<'a>(
+pub(super) fn within_rights<'a>(
     conditions: impl IntoIterator<Item = (&'a str, &'a str)>,
     principal: &Principal,
     shared: &Shared,
@@ -120,7 +120,7 @@ fn within_rights<'a>(
     Ok(filter)
 }
 
-fn foreign(foreign: ForeignCursor) -> Problem {
+pub(super) fn foreign(foreign: ForeignCursor) -> Problem {
     params::bad("cursor", foreign)
 }
 

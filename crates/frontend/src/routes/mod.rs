@@ -19,6 +19,7 @@ mod orders;
 mod pools;
 mod problems;
 mod quarantine;
+mod rerun;
 mod schedules;
 mod seed;
 mod stacks;
@@ -55,6 +56,7 @@ fn map() -> Vec<Route> {
         post(Submit, "/v1/pools/{pool}/batch", batch::create),
         get(Read, "/v1/jobs", job_list::list),
         post(Operate, "/v1/jobs/cancel", job_list::cancel),
+        post(Operate, "/v1/jobs/rerun", rerun::matching),
         get(Read, "/v1/jobs/{id}", job::show),
         delete(Submit, "/v1/jobs/{id}", job::cancel),
         get(Read, "/v1/jobs/{id}/result", job::result),

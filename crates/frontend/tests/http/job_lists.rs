@@ -1,6 +1,7 @@
 //! Lists of jobs, cancels by filter, and jobs that run again.
 
 use crate::async_jobs::{ask, result, submitted, waiting};
+use crate::described::undescribed;
 use crate::fake::Fake;
 use crate::server::Server;
 use procpool_frontend::OrdersToken;
@@ -190,4 +191,92 @@ async fn a_job_without_its_input_does_not_run_again() {
     assert_eq!((gone.status, gone.kind().as_str()), (410, "input_expired"));
     let unknown = server.post_as(&format!("/v1/jobs/{:032x}/rerun", 7), "", "").await;
     assert_eq!((unknown.status, unknown.kind().as_str()), (404, "unknown_job"));
+}
+
+async fn rerun(server: &Server, body: &str) -> crate::client::Reply {
+    let headers = format!("Authorization: Bearer {TOKEN}\r\nContent-Type: application/json");
+    server.post_as("/v1/jobs/rerun", &headers, body).await
+}
+
+#[tokio::test]
+async fn a_rerun_by_filter_reaches_every_dead_job_once_in_calls_that_go_on() {
+    let (engine, mut ends) = waiting();
+    let server = with_token(engine.clone()).await;
+    let mut dead = Vec::new();
+    for number in 0..4 {
+        let path = submitted(&server).await;
+        let is_dead = number > 0;
+        let end = if is_dead { Err(JobError::panicked("no", None)) } else { Ok(Payload::json("1")) };
+        ends.recv().await.unwrap().send(end).unwrap();
+        result(&server, &path).await;
+        dead.extend(is_dead.then_some(path));
+    }
+    let newest_first: Vec<_> = dead.iter().rev().map(|path| id_of(path).to_owned()).collect();
+    let jobs = |reply: &Value| -> Vec<String> {
+        let jobs = reply["jobs"].as_array().unwrap().iter();
+        jobs.map(|job| job["job"].as_str().unwrap().to_owned()).collect()
+    };
+    let trial = rerun(&server, r#"{"filter": {}, "dry_run": true}"#).await.json();
+    assert_eq!(
+        (jobs(&trial), &trial["rerun"], &trial["next"]),
+        (newest_first.clone(), &json!(0), &Value::Null)
+    );
+    assert_eq!(engine.seen.lock().unwrap().len(), 4, "nothing ran");
+
+    let first = rerun(&server, r#"{"filter": {"state": "dead"}, "limit": 2}"#).await;
+    assert_described(&server, &first.json()).await;
+    let first = first.json();
+    assert_eq!((&first["matched"], &first["rerun"], &first["refused"]), (&json!(2), &json!(2), &json!(0)));
+    assert_eq!(jobs(&first), newest_first[..2]);
+    // The new jobs die, too, and are not among those that are left.
+    for job in first["jobs"].as_array().unwrap() {
+        let path = format!("/v1/jobs/{}", job["rerun"].as_str().unwrap());
+        ends.recv().await.unwrap().send(Err(JobError::panicked("again", None))).unwrap();
+        result(&server, &path).await;
+        assert_eq!(server.get(&path).await.json()["rerun_of"], job["job"]);
+    }
+    let next = first["next"].as_str().expect("more are left");
+    let body = json!({"filter": {"state": "dead"}, "limit": 2, "cursor": next}).to_string();
+    let second = rerun(&server, &body).await.json();
+    assert_eq!((jobs(&second), &second["next"]), (newest_first[2..].to_vec(), &Value::Null));
+}
+
+async fn assert_described(server: &Server, answer: &Value) {
+    let document = server.get("/openapi.json").await.json();
+    let missing = undescribed(&document, &json!({"$ref": "#/components/schemas/Reruns"}), answer);
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[tokio::test]
+async fn a_job_that_does_not_run_again_says_why_and_keeps_none_of_the_others() {
+    let server = Server::with(Fake::ending(|_| Err(JobError::panicked("no", None))), |config| {
+        config.orders_token = OrdersToken::new(TOKEN).ok();
+        config.jobs.max_input_bytes = 0;
+    })
+    .await;
+    result(&server, &submitted(&server).await).await;
+    let reruns = rerun(&server, r#"{"filter": {"outcome": "panicked"}}"#).await.json();
+    assert_eq!((&reruns["matched"], &reruns["rerun"], &reruns["refused"]), (&json!(1), &json!(0), &json!(1)));
+    assert!(reruns["jobs"][0]["problem"]["detail"].as_str().unwrap().contains("no longer held"), "{reruns}");
+    assert_described(&server, &reruns).await;
+}
+
+#[tokio::test]
+async fn a_rerun_by_filter_is_an_order_and_says_what_it_does_not_understand() {
+    let server = with_token(Fake::echo()).await;
+    let refused = server.post("/v1/jobs/rerun", r#"{"filter": {}}"#).await;
+    assert_eq!((refused.status, refused.kind().as_str()), (403, "not_local"));
+    for (body, kind, words) in [
+        ("{}", "bad_input", "missing field `filter`"),
+        (r#"{"filter": {}, "dryrun": true}"#, "bad_input", "unknown field `dryrun`"),
+        (r#"{"filter": {"state": "queued"}}"#, "bad_parameter", "`finished` or `dead`"),
+        (r#"{"filter": {"pool": "fob"}}"#, "bad_parameter", "there are: down, fib"),
+        (r#"{"filter": {}, "limit": 0}"#, "bad_parameter", "from 1 to 200"),
+        (r#"{"filter": {}, "limit": 201}"#, "bad_parameter", "from 1 to 200"),
+        (r#"{"filter": {}, "cursor": "x"}"#, "bad_parameter", "cursor"),
+    ] {
+        let reply = rerun(&server, body).await;
+        assert_eq!((reply.status, reply.kind().as_str()), (400, kind), "{body}");
+        assert!(reply.text().contains(words), "{body}: {}", reply.text());
+    }
 }

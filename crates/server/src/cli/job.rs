@@ -47,7 +47,14 @@ Examples:
   procpool job cancel 8f3a…
   procpool job cancel --where 'pool=fib state=queued' --dry-run")]
     Cancel(CancelArgs),
-    /// Run a job's input again, as a new job.
+    /// Run the input of jobs again, as new jobs: of one by its id, or of all by what they are.
+    #[command(after_help = "\
+Examples:
+  procpool job rerun 8f3a… --watch
+  procpool job rerun --where 'pool=fib state=dead' --dry-run
+
+Without a state and an outcome, --where means dead jobs: those that have failed
+for good. A second order runs them once more.")]
     Rerun(RerunArgs),
 }
 
@@ -115,7 +122,8 @@ pub(crate) struct ListArgs {
     #[arg(long)]
     pub(crate) pool: Option<String>,
 
-    /// Only jobs in this state: queued, running or finished.
+    /// Only jobs in this state: queued, running, finished, or dead for those that
+    /// have failed for good.
     #[arg(long)]
     pub(crate) state: Option<String>,
 
@@ -177,11 +185,20 @@ pub(crate) struct CancelArgs {
 #[derive(Args, Debug)]
 pub(crate) struct RerunArgs {
     /// The id of a job that has ended.
-    pub(crate) id: String,
+    #[arg(required_unless_present = "filter")]
+    pub(crate) id: Option<String>,
 
     /// Follow the new job on standard error, then print its output.
     #[arg(long)]
     pub(crate) watch: bool,
+
+    /// Run all finished jobs again of which this holds, such as 'pool=fib state=dead'.
+    #[arg(long = "where", value_name = "FILTER", conflicts_with_all = ["id", "watch"])]
+    pub(crate) filter: Option<Filter>,
+
+    /// Only say how many jobs that are.
+    #[arg(long, conflicts_with_all = ["id", "watch"])]
+    pub(crate) dry_run: bool,
 }
 
 #[cfg(test)]
@@ -236,6 +253,10 @@ mod tests {
             ("procpool job cancel --where queued", "pool=fib"),
             ("procpool job cancel a --where pool=fib", "cannot be used with"),
             ("procpool job cancel a --dry-run", "cannot be used with"),
+            ("procpool job rerun", "<ID>"),
+            ("procpool job rerun --where dead", "pool=fib"),
+            ("procpool job rerun a --where state=dead", "cannot be used with"),
+            ("procpool job rerun --where state=dead --watch", "cannot be used with"),
         ] {
             let error = parse(line).unwrap_err();
             assert!(error.contains(words), "{line}: {error}");

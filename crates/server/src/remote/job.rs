@@ -1,8 +1,8 @@
 //! `procpool job`: one job or many, from the submission to the result.
 
 use super::screen::Screen;
-use super::{RemoteError, input, server, watch};
-use crate::cli::job::{CancelArgs, JobArgs, JobCommand, ListArgs, ResultArgs, SubmitArgs};
+use super::{RemoteError, input, rerun, server, watch};
+use crate::cli::job::{CancelArgs, JobArgs, JobCommand, ListArgs, RerunArgs, ResultArgs, SubmitArgs};
 use crate::cli::remote::Form;
 use http::header::{CONTENT_TYPE, DATE, ETAG};
 use http::{HeaderName, StatusCode};
@@ -47,10 +47,15 @@ pub(crate) async fn job(args: JobArgs) -> Result<Ending, RemoteError> {
             ended(&client.fetch_json(jobs::show(&args.id)).await?)
         }
         JobCommand::Cancel(args) => cancel(&mut client, screen, args).await,
-        JobCommand::Rerun(args) => {
-            let answer = client.fetch(jobs::rerun(&args.id)).await?;
-            accepted(&mut client, screen, &answer, args.watch).await
-        }
+        JobCommand::Rerun(RerunArgs { id, watch, filter, dry_run }) => match (id, filter) {
+            (Some(id), _) => {
+                let answer = client.fetch(jobs::rerun(&id)).await?;
+                accepted(&mut client, screen, &answer, watch).await
+            }
+            (None, filter) => {
+                rerun::matching(&mut client, screen, &filter.unwrap_or_default(), dry_run).await
+            }
+        },
     }
 }
 

@@ -9,6 +9,7 @@ mod logs;
 mod pool;
 mod progress;
 mod report;
+mod rerun;
 mod schedules;
 mod screen;
 mod server;
