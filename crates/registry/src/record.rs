@@ -6,6 +6,7 @@ use procpool_protocol::engine::Priority;
 use procpool_protocol::message::Progress;
 use procpool_protocol::{JobId, OutcomeKind};
 
+use crate::filter::is_dead;
 use crate::key::{Fingerprint, Key, KeyText};
 use crate::time::Time;
 
@@ -229,6 +230,12 @@ impl Record {
     #[must_use]
     pub fn is_protected(&self) -> bool {
         self.claim.is_some()
+    }
+
+    /// Returns whether this is a [dead letter](crate::is_dead) that no key protects.
+    #[must_use]
+    pub fn is_spare_dead(&self) -> bool {
+        !self.is_protected() && self.state.outcome().is_some_and(is_dead)
     }
 
     /// Returns when the next part of the record expires.

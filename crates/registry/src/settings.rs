@@ -28,6 +28,9 @@ pub struct Settings {
     /// Such records also get at most their share of [`max_record_bytes`](Self::max_record_bytes).
     /// The rest remains for jobs without keys.
     pub max_keys: usize,
+    /// Maximum number of [dead letters](crate::is_dead) that no idempotency key protects. The longest finished makes
+    /// room for the next one. At least 1.
+    pub max_dead: usize,
     /// Maximum number of bytes of all results. A result that does not fit in an empty registry is
     /// not held at all. `0` holds none.
     pub max_result_bytes: u64,
@@ -69,6 +72,7 @@ impl Default for Settings {
             max_records: 150_000,
             max_record_bytes: 192 * MIB,
             max_keys: 100_000,
+            max_dead: usize::MAX,
             max_result_bytes: 256 * MIB,
             max_input_bytes: 64 * MIB,
             max_event_bytes: 32 * MIB,
@@ -87,8 +91,8 @@ impl Default for Retention {
 }
 
 impl Settings {
-    /// Returns the defaults for a storage on disk: ten million records, 16 GiB of inputs, and dead letters for a week.
-    /// Only events are in memory.
+    /// Returns the defaults for a storage on disk: ten million records, 16 GiB of inputs, and 100,000 dead letters for a
+    /// week. Only events are in memory.
     #[must_use]
     pub fn on_disk() -> Self {
         const GIB: u64 = 1 << 30;
@@ -97,6 +101,7 @@ impl Settings {
             max_records: 10_000_000,
             max_record_bytes: 12 * GIB,
             max_keys: 5_000_000,
+            max_dead: 100_000,
             max_result_bytes: GIB,
             max_input_bytes: 16 * GIB,
             retention: Retention { dead: Some(WEEK), ..Retention::default() },
@@ -115,6 +120,9 @@ impl Settings {
         }
         if self.max_keys > self.max_records {
             return Err(Error::TooManyKeys { keys: self.max_keys, records: self.max_records });
+        }
+        if self.max_dead == 0 {
+            return Err(Error::NoDead);
         }
         let least = LARGEST;
         if self.max_record_bytes < least {
@@ -156,6 +164,9 @@ pub enum SettingsError {
         /// The maximum number of records.
         records: usize,
     },
+    /// A job that has failed would be forgotten before its client has asked.
+    #[error("max_dead is 0; leave at least 1: the outcome of a job that has failed is there, too")]
+    NoDead,
     /// The largest record does not fit.
     #[error("max_record_bytes is {bytes}; one record can need {least}")]
     #[non_exhaustive]
@@ -213,6 +224,7 @@ mod tests {
     #[test]
     fn each_bound_is_checked() {
         assert_eq!(error(|it| it.max_records = 0), SettingsError::NoRecords);
+        assert_eq!(error(|it| it.max_dead = 0), SettingsError::NoDead);
         assert!(matches!(error(|it| it.max_keys = 150_001), SettingsError::TooManyKeys { .. }));
         assert!(matches!(error(|it| it.max_record_bytes = 100), SettingsError::NoRoom { .. }));
         assert!(matches!(error(|it| it.max_keys = 1), SettingsError::NoRoomForKeys { .. }));

@@ -93,6 +93,8 @@ pub struct Query<'a> {
 pub enum Part {
     /// The whole record, which is finished and which no key protects. The longest finished first.
     Record,
+    /// The whole record of a [dead letter](crate::is_dead), which no key protects. The longest finished first.
+    Dead,
     /// The result. Jobs without keys first, of these the longest finished.
     Result,
     /// The input of a finished job. The longest finished first.
@@ -113,6 +115,8 @@ pub struct Usage {
     pub keys: usize,
     /// Number of bytes of the records that a key protects.
     pub keyed_bytes: u64,
+    /// Number of dead letters that no key protects.
+    pub dead: usize,
     /// Number of bytes of the results.
     pub result_bytes: u64,
     /// Number of bytes of the inputs.
@@ -127,6 +131,7 @@ impl Usage {
         self.record_bytes += record.bytes();
         self.keys += usize::from(record.is_protected());
         self.keyed_bytes += keyed_bytes(record);
+        self.dead += usize::from(record.is_spare_dead());
         self.result_bytes += record.result.bytes();
         self.input_bytes += record.input.bytes();
     }
@@ -140,6 +145,7 @@ impl Usage {
             record_bytes: self.record_bytes + other.record_bytes,
             keys: self.keys + other.keys,
             keyed_bytes: self.keyed_bytes + other.keyed_bytes,
+            dead: self.dead + other.dead,
             result_bytes: self.result_bytes + other.result_bytes,
             input_bytes: self.input_bytes + other.input_bytes,
         }
@@ -152,6 +158,7 @@ impl Usage {
         self.record_bytes -= record.bytes();
         self.keys -= usize::from(record.is_protected());
         self.keyed_bytes -= keyed_bytes(record);
+        self.dead -= usize::from(record.is_spare_dead());
         self.result_bytes -= record.result.bytes();
         self.input_bytes -= record.input.bytes();
     }

@@ -76,7 +76,8 @@ fn open_here(
     durable: DurablePart,
 ) -> Result<Remembered, Error> {
     let memory = Arc::new(LocalJobs::new(engine.clone(), settings)?);
-    let DurablePart { config: Some(DurableConfig { state_dir, durability }), options, names } = durable
+    let DurablePart { config: Some(DurableConfig { state_dir, durability, max_dead }), options, names } =
+        durable
     else {
         return Ok(Remembered { jobs: memory, on_disk: None });
     };
@@ -88,7 +89,9 @@ fn open_here(
     for damage in &opened.damage {
         tracing::error!(state_dir = %state_dir.display(), "the store of jobs is damaged: {damage}");
     }
-    let jobs = DurableJobs::open(engine, JobSettings::on_disk(), opened.store, options)
+    let mut bounds = JobSettings::on_disk();
+    bounds.max_dead = max_dead;
+    let jobs = DurableJobs::open(engine, bounds, opened.store, options)
         .map_err(|reason| Error::Recovery { state_dir: state_dir.clone(), reason })?;
     let both = RoutedJobs::new(Arc::new(jobs.clone()), memory, names.clone());
     Ok(Remembered { jobs: Arc::new(both), on_disk: Some(OnDisk { jobs, state_dir, names }) })

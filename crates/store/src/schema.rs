@@ -80,12 +80,41 @@ pub(crate) fn version(connection: &Connection) -> rusqlite::Result<u32> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
+/// The dead letters that no key protects, by the numbers of their classes, which stay. A query has the index `dead` only if
+/// it has this condition to the letter.
+macro_rules! dead {
+    () => {
+        "finished IS NOT NULL AND protected = 0 AND class IN (17, 18, 20, 21, 22, 24, 25, 26)"
+    };
+}
+pub(crate) use dead;
+
+/// An index that is younger than the tables. A program that does not know it keeps it all the same.
+const DEAD: &str = concat!("CREATE INDEX IF NOT EXISTS dead ON job (finished) WHERE ", dead!());
+
 /// Brings the tables to today's version, in one transaction. The version is not above today's.
 pub(crate) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     if version(&transaction)? == 0 {
         transaction.execute_batch(TABLES)?;
     }
+    transaction.execute_batch(DEAD)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::encode::states;
+    use procpool_protocol::OutcomeKind;
+    use procpool_registry::{State, is_dead};
+
+    #[test]
+    fn the_index_of_dead_letters_has_their_classes() {
+        let dead = OutcomeKind::ALL.into_iter().filter(|&outcome| is_dead(outcome));
+        let mut classes: Vec<_> = dead.filter_map(|it| states::of_state(State::Finished(it))).collect();
+        classes.sort_unstable();
+        let list = classes.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
+        assert!(dead!().ends_with(&format!("class IN ({list})")), "{list}");
+    }
 }

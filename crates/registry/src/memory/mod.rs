@@ -31,6 +31,7 @@ pub struct Memory {
     /// Records by their next expiry.
     expiries: BTreeSet<(Time, u64, JobId)>,
     spare_records: BTreeSet<(Time, u64, JobId)>,
+    spare_dead: BTreeSet<(Time, u64, JobId)>,
     /// Those without keys come first.
     spare_results: BTreeSet<(bool, Time, u64, JobId)>,
     spare_inputs: BTreeSet<(Time, u64, JobId)>,
@@ -80,6 +81,7 @@ impl Storage for Memory {
     fn spare(&self, part: Part) -> Option<Arc<Record>> {
         let job = match part {
             Part::Record => self.spare_records.first()?.2,
+            Part::Dead => self.spare_dead.first()?.2,
             Part::Result => self.spare_results.first()?.3,
             Part::Input => self.spare_inputs.first()?.2,
         };
@@ -125,6 +127,7 @@ impl Memory {
         let (old, new) = (old.map(Places::of).unwrap_or_default(), new.map(Places::of).unwrap_or_default());
         shift(&mut self.expiries, old.expiry, new.expiry);
         shift(&mut self.spare_records, old.spare_record, new.spare_record);
+        shift(&mut self.spare_dead, old.spare_dead, new.spare_dead);
         shift(&mut self.spare_results, old.spare_result, new.spare_result);
         shift(&mut self.spare_inputs, old.spare_input, new.spare_input);
         if old.key != new.key {

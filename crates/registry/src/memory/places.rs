@@ -14,6 +14,7 @@ pub(super) struct Places {
     pub(super) key: Option<(Arc<Key>, JobId)>,
     pub(super) expiry: Option<(Time, u64, JobId)>,
     pub(super) spare_record: Option<(Time, u64, JobId)>,
+    pub(super) spare_dead: Option<(Time, u64, JobId)>,
     pub(super) spare_result: Option<(bool, Time, u64, JobId)>,
     pub(super) spare_input: Option<(Time, u64, JobId)>,
 }
@@ -28,6 +29,7 @@ impl Places {
             key: record.claim.as_ref().map(|claim| (claim.key.clone(), id)),
             expiry: record.next_expiry().map(since),
             spare_record: finished.filter(|_| !is_protected).map(since),
+            spare_dead: finished.filter(|_| record.is_spare_dead()).map(since),
             spare_result: finished
                 .filter(|_| record.result.is_held())
                 .map(|time| (is_protected, time, seq, id)),

@@ -156,6 +156,7 @@ impl<S: Storage> Registry<S> {
     pub fn tick(&mut self, now: Time) {
         self.advance(now);
         self.expire(retention::PER_TICK);
+        self.bound_dead();
     }
 
     /// Returns when [`tick`](Self::tick) has something to do, if ever.
@@ -281,6 +282,9 @@ impl<S: Storage> Registry<S> {
         let next = Arc::new(next);
         self.storage.put(next.clone());
         self.note(Some(record), &next);
+        if next.is_spare_dead() {
+            self.bound_dead();
+        }
         // The pool has the job once it has accepted it. It receives a cancel with each attempt.
         if reaches_pool && next.is_cancelled && next.state != State::Accepted {
             self.effects.push_back(Effect::Cancel(next.id));

@@ -53,6 +53,18 @@ impl<S: Storage> Registry<S> {
         }
     }
 
+    /// Drops dead letters beyond their number, the longest finished first, at most as many as expire in one tick. A setting
+    /// that was lowered holds after some of them.
+    pub(super) fn bound_dead(&mut self) {
+        for _ in 0..PER_TICK {
+            if self.storage.usage().dead <= self.settings.max_dead {
+                return;
+            }
+            let Some(spare) = self.storage.spare(Part::Dead) else { return };
+            self.forget(&spare, Gone::Evicted);
+        }
+    }
+
     /// Lets expire the parts of a record whose time is up.
     pub(super) fn expire_parts(&mut self, record: &Arc<Record>) {
         let is_over = |time| time <= self.now;

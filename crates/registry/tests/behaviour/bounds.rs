@@ -1,6 +1,6 @@
 //! Count and bytes: what is given up for others, and what is refused instead.
 
-use procpool_protocol::{JobId, Payload, Stage};
+use procpool_protocol::{JobError, JobId, Payload, Stage};
 use procpool_registry::{Body, Dropped, Effect, Event, Gone, Refused, ResultState, Storage};
 
 use crate::desk::{Desk, HOUR, bytes, cancelled, input, ok};
@@ -43,6 +43,66 @@ fn the_longest_finished_job_makes_room_for_a_new_one() {
     assert_eq!([a, b, c, d, e].map(|job| desk.has(job)), [true, false, true, true, true]);
     let gone = |effect: &Effect| matches!(effect, Effect::Gone(job, Gone::Evicted) if *job == b);
     assert!(desk.effects().iter().any(gone));
+}
+
+#[test]
+fn dead_letters_beyond_their_number_go_the_longest_finished_first_and_those_with_a_key_stay() {
+    let mut desk = Desk::with(|it| it.max_dead = 2);
+    let dies = |desk: &mut Desk, offer| {
+        let job = desk.run(offer);
+        desk.start(job);
+        desk.pass(HOUR / 60);
+        desk.finish(job, failed());
+        job
+    };
+    let offer = desk.keyed("k", 1);
+    let keyed = dies(&mut desk, offer);
+    let alive = desk.finished();
+    let mut dead = Vec::new();
+    for _ in 0..2 {
+        let offer = desk.a_job();
+        dead.push(dies(&mut desk, offer));
+    }
+    desk.effects();
+    let [late, early] = [desk.running(), desk.running()];
+    for job in [early, late] {
+        desk.pass(HOUR / 60);
+        desk.finish(job, failed());
+    }
+    dead.extend([early, late]);
+    assert_eq!(dead.iter().map(|&job| desk.has(job)).collect::<Vec<_>>(), [false, false, true, true]);
+    assert!(desk.has(keyed) && desk.has(alive));
+    assert_eq!(desk.registry.usage().dead, 2);
+    let effects = desk.effects();
+    let gone =
+        |job: JobId| effects.iter().any(|it| matches!(it, Effect::Gone(of, Gone::Evicted) if *of == job));
+    assert!(gone(dead[0]) && gone(dead[1]));
+
+    // Once its key is free, it counts, and is the oldest.
+    desk.pass(24 * HOUR - 3 * HOUR / 60);
+    desk.tick();
+    assert!(!desk.has(keyed) && desk.registry.usage().dead <= 2);
+}
+
+#[test]
+fn a_lowered_number_of_dead_letters_holds_after_the_next_start() {
+    let mut desk = Desk::new();
+    let dead: Vec<_> = (0..5).map(|_| desk.running()).collect();
+    for &job in &dead {
+        desk.pass(HOUR / 60);
+        desk.finish(job, failed());
+    }
+    assert_eq!(desk.registry.usage().dead, 5);
+    let mut settings = *desk.registry.settings();
+    settings.max_dead = 1;
+    let storage = std::mem::replace(&mut desk, Desk::new()).registry.into_storage();
+    let mut desk = Desk::over(storage, settings, 2);
+    desk.tick();
+    assert_eq!(dead.iter().filter(|&&job| desk.has(job)).collect::<Vec<_>>(), [&dead[4]]);
+}
+
+fn failed() -> Result<Payload, Box<JobError>> {
+    Err(Box::new(JobError::panicked("no", None)))
 }
 
 #[test]

@@ -1,10 +1,11 @@
-//! `[jobs] state_dir` and `durability`, and `durable` and `retry` of a pool: where jobs outlive the server, and how
+//! `[jobs] state_dir`, `durability` and `max_dead`, and `durable` and `retry` of a pool: where jobs outlive the server, and how
 //! their failures are tried again. Does not: touch the directory.
 
 use super::duration::Positive;
 use super::error::{ConfigError, Mistake};
 use super::file::{JobsTable, PoolTable};
 use super::place::Source;
+use procpool_frontend::JobSettings;
 use serde::Deserialize;
 use std::ffi::OsString;
 use std::fmt;
@@ -17,6 +18,8 @@ pub(crate) struct DurableConfig {
     /// An absolute path. The store creates the directory.
     pub(crate) state_dir: PathBuf,
     pub(crate) durability: Durability,
+    /// Maximum number of jobs there that have failed for good. At least 1.
+    pub(crate) max_dead: usize,
 }
 
 /// The events that an accepted job outlives.
@@ -118,7 +121,7 @@ pub(super) fn retry(table: &PoolTable) -> Result<Option<Retry>, (&'static str, M
     Ok(Some(retry))
 }
 
-/// Checks the two settings. Returns `None` where no pool is durable.
+/// Checks these settings. Returns `None` where no pool is durable.
 pub(super) fn settings(
     table: &JobsTable,
     has_durable_pool: bool,
@@ -134,7 +137,12 @@ pub(super) fn settings(
     let is_root = rustix::process::geteuid().is_root();
     let usual = || usual_dir(|name| std::env::var_os(name), is_root);
     let state_dir = table.state_dir.clone().or_else(usual).ok_or_else(|| at(Mistake::NoStateDir))?;
-    Ok(Some(DurableConfig { state_dir, durability: table.durability.unwrap_or_default() }))
+    let mut bounds = JobSettings::on_disk();
+    bounds.max_dead = table.max_dead.unwrap_or(bounds.max_dead);
+    let place = || source.place_of(&["jobs", "max_dead"]);
+    bounds.check().map_err(|error| ConfigError::at(place(), Mistake::Jobs(error)))?;
+    let durability = table.durability.unwrap_or_default();
+    Ok(Some(DurableConfig { state_dir, durability, max_dead: bounds.max_dead }))
 }
 
 /// Returns the directory of a configuration that names none.
@@ -167,7 +175,9 @@ mod tests {
             parsed("state_dir = \"/var/lib/x\"\ndurability = \"process\"", "durable = true").unwrap();
         let durable = config.durable.unwrap();
         assert_eq!(durable.state_dir, Path::new("/var/lib/x"));
-        assert_eq!(durable.durability, Durability::Process);
+        assert_eq!((durable.durability, durable.max_dead), (Durability::Process, 100_000));
+        let config = parsed("state_dir = \"/var/lib/x\"\nmax_dead = 7", "durable = true").unwrap();
+        assert_eq!(config.durable.unwrap().max_dead, 7);
         assert_eq!(config.pools[0].durable, Some(Retry::default()));
         for pool in ["", "durable = false"] {
             let config = parsed("state_dir = \"/var/lib/x\"", pool).unwrap();
@@ -219,6 +229,7 @@ mod tests {
         for (jobs, pool, word) in [
             ("state_dir = \"state\"", "", "p.toml:5:13: state_dir is `state`, a relative path"),
             ("durability = \"maybe\"", "", "p.toml:5:14: unknown variant `maybe`"),
+            ("max_dead = 0", "durable = true", "p.toml:5:12: max_dead is 0; leave at least 1"),
             ("", "retry = { max_attempts = 2 }", "p.toml:3:1: retry is for a pool with durable = true"),
         ] {
             let error = parsed(jobs, pool).unwrap_err();

@@ -80,6 +80,7 @@ pub(super) struct JobsTable {
     pub(super) keep_keys: Option<Span>,
     pub(super) state_dir: Option<PathBuf>,
     pub(super) durability: Option<Durability>,
+    pub(super) max_dead: Option<usize>,
 }
 
 /// `[pools.NAME]`.

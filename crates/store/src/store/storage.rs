@@ -11,6 +11,7 @@ use super::Store;
 use crate::encode::record::encode_key;
 use crate::place::Kind;
 use crate::row::{COLUMNS, sortable};
+use crate::schema::dead;
 
 impl Storage for Store {
     fn put(&mut self, record: Arc<Record>) {
@@ -66,6 +67,7 @@ impl Storage for Store {
     fn spare(&self, part: Part) -> Option<Arc<Record>> {
         let rest = match part {
             Part::Record => "spare WHERE finished IS NOT NULL AND protected = 0 ORDER BY finished, seq",
+            Part::Dead => concat!("dead WHERE ", dead!(), " ORDER BY finished, seq"),
             Part::Result => {
                 "spare_result WHERE finished IS NOT NULL AND result = 1 ORDER BY protected, finished, seq"
             }
