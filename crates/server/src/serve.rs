@@ -199,8 +199,8 @@ impl Server {
         }
     }
 
-    /// Runs jobs from now on, of the cluster those of the pools that have `joined` it, and says so. Returns whether anybody
-    /// may have heard it.
+    /// Runs jobs from now on, of the cluster those of the pools that have `joined` it, and says so once its schedules are
+    /// there. Returns whether anybody may have heard it.
     ///
     /// # Errors
     /// When the cluster does not answer.
@@ -217,11 +217,10 @@ impl Server {
             let engine = Arc::new(self.coordinator.here());
             self.node = Some(cluster::node(cluster, engine, joined.iter()).await?);
         }
+        // There were none before, so nothing is waited for but a lock.
+        self.schedules.replace(scheduled).await;
         let schedules = self.schedules.clone();
-        let scheduling = tokio::spawn(async move {
-            schedules.replace(scheduled).await;
-            schedules.run(jobs::log).await;
-        });
+        let scheduling = tokio::spawn(async move { schedules.run(jobs::log).await });
         self.scheduling = Some(scheduling.abort_handle());
         self.health.serving();
         Ok(announce(&self.address))
