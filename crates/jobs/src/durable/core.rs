@@ -20,6 +20,8 @@ pub(super) struct Core<D> {
     pub(super) lanes: Lanes,
     pub(super) shared: Arc<Shared>,
     pub(super) queue: Arc<OpQueue>,
+    /// When this process began. Earlier jobs may have been handed out by another one.
+    opened: Time,
     /// The present group changes records. Otherwise it needs no commit.
     pub(super) is_dirty: bool,
     /// When something expires next, and when a job is due next, as of the last commit. To ask the storage each time would
@@ -37,6 +39,7 @@ impl<D: Durable> Core<D> {
     pub(super) fn new(registry: Registry<D>, shared: Arc<Shared>, queue: Arc<OpQueue>) -> Self {
         Self {
             lanes: Lanes::new(&shared.options()),
+            opened: shared.clock.now(),
             times: [None; 2],
             registry,
             shared,
@@ -67,6 +70,7 @@ impl<D: Durable> Core<D> {
             }
             Op::Cancel(job, _) => {
                 self.is_dirty = true;
+                self.doubt(now, *job);
                 Answer::Cancelled(self.registry.cancel(now, *job))
             }
             Op::CancelMatching(order) => {
@@ -133,6 +137,17 @@ impl<D: Durable> Core<D> {
 
     fn may_repeat(&self, record: &Record) -> bool {
         self.lanes.options(&record.pool).is_some_and(|options| options.idempotent)
+    }
+
+    /// Counts an attempt of a job that is about to be cancelled, if a worker may have begun it. One that may be repeated is
+    /// handed out without a claim: its start is not known yet, or a process has taken it along.
+    fn doubt(&mut self, now: Time, job: JobId) {
+        let Some(record) = self.registry.job(job) else { return };
+        let waits = matches!(record.state, State::Accepted | State::Queued) && record.due.is_none();
+        let was_handed_out = self.lanes.handed(job).is_some() || record.accepted < self.opened;
+        if waits && was_handed_out && self.may_repeat(&record) {
+            self.registry.handle(now, job, Event::claimed(record.attempt + 1));
+        }
     }
 
     /// Takes the end of a run: the outcome, unless another attempt follows.

@@ -96,6 +96,30 @@ async fn a_cancel_is_the_durable_outcome_and_the_kill_follows() {
 }
 
 #[tokio::test]
+async fn a_cancelled_job_may_have_run_if_a_pool_may_have_begun_it() {
+    let mut options = idempotent(2);
+    options.queue = 1;
+    let desk = Desk::new(options.clone());
+    let mut jobs = Vec::new();
+    for _ in 0..4 {
+        jobs.push(id(&desk.enqueue().await));
+    }
+    // Its start is not known yet. The others wait.
+    assert_eq!(desk.engine.nth(0).await.id, jobs[0]);
+    let cancelled = async |desk: &Desk, nth: usize| {
+        assert_eq!(soon(desk.jobs.cancel(jobs[nth])).await, Cancelled::Requested);
+        let record = desk.record(jobs[nth]).await;
+        assert_eq!(record.state, State::Finished(OutcomeKind::Cancelled));
+        record.may_have_run
+    };
+    assert!(!cancelled(&desk, 3).await, "no pool had it");
+    assert!(cancelled(&desk, 0).await);
+    // Of these, the next process knows nothing.
+    let desk = desk.crash(options);
+    assert!(cancelled(&desk, 2).await);
+}
+
+#[tokio::test]
 async fn waiting_jobs_are_cancelled_by_filter_without_their_pool() {
     let mut options = once();
     options.claims = 1;
