@@ -11,7 +11,9 @@ use rusqlite::Connection;
 use crate::checkpoint::Checkpoints;
 use crate::clock::Clock;
 use crate::error::OpenError;
+use crate::index::Entries;
 use crate::place::{self, Kind, Lock, Reserve, Spool};
+use crate::repair;
 use crate::row::{COLUMNS, Columns};
 use crate::saved::Saved;
 use crate::schema::{self, Durability};
@@ -28,7 +30,7 @@ pub struct Opened {
     /// The registry's time. It continues from the last commit.
     pub now: Time,
     /// Damage and losses, one sentence each. Damaged records are set aside and no longer among the jobs; every
-    /// later start says so again.
+    /// later start says so again. An index that was made again has lost nothing, and only this start says so.
     pub damage: Vec<String>,
 }
 
@@ -102,19 +104,24 @@ impl Read {
             integrity(&transaction)?;
             transaction.execute("INSERT INTO damage (what) VALUES (?)", [damage])?;
         }
+        repair::compare_names(&transaction)?;
         let pools = pools(&transaction)?;
         let saved = Saved::read(&transaction)?;
         let mut sums = Sums { newest: saved.as_ref().map_or(0, |saved| saved.newest), ..Sums::default() };
-        for (seq, what) in sum(&transaction, &pools, &mut sums)? {
-            set_aside(&transaction, seq, &what)?;
+        let mut entries = Entries::default();
+        let damaged = sum(&transaction, &pools, &mut sums, &mut entries)?;
+        if saved.is_none() && sums.newest > 0 {
+            return Err(Trouble::Broken("the time of the last commit is missing".into()));
         }
+        let repaired = repair::all(&transaction, &pools, &entries, &damaged)?;
         for path in spool.sweep(spooled(&transaction, spool)?)? {
             let what = format!("the file {} is missing: an input or a result is lost", path.display());
             let known =
                 "INSERT INTO damage (what) SELECT ?1 WHERE NOT EXISTS (SELECT * FROM damage WHERE what = ?1)";
             transaction.execute(known, [what])?;
         }
-        let damage = damage(&transaction)?;
+        let mut damage = damage(&transaction)?;
+        damage.extend(repaired);
         transaction.commit()?;
         Ok(Self { saved, pools, sums, damage })
     }
@@ -127,11 +134,12 @@ pub(crate) fn pools(connection: &Connection) -> Result<HashMap<i64, Arc<str>>, T
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Adds up every record, and returns the damaged ones.
-pub(crate) fn sum(
+/// Adds up every record and the entries that it needs, and returns the damaged ones.
+fn sum(
     connection: &Connection,
     pools: &HashMap<i64, Arc<str>>,
     sums: &mut Sums,
+    entries: &mut Entries,
 ) -> Result<Vec<(i64, String)>, Trouble> {
     let mut damaged = Vec::new();
     let mut statement = connection.prepare(&format!("SELECT {COLUMNS} FROM job ORDER BY seq"))?;
@@ -146,8 +154,10 @@ pub(crate) fn sum(
                 continue;
             }
         };
+        entries.add(columns.seq, &columns.id, columns.pool, &columns.places);
         match columns.record(pools) {
             Ok(record) => {
+                entries.add_key(&record);
                 sums.usage.add(&record);
                 sums.newest = sums.newest.max(record.seq);
             }
@@ -158,16 +168,6 @@ pub(crate) fn sum(
         }
     }
     Ok(damaged)
-}
-
-/// Moves a damaged record out of the jobs' way, with its key and its bodies.
-fn set_aside(connection: &Connection, seq: i64, what: &str) -> Result<(), Trouble> {
-    connection
-        .execute("INSERT INTO damage (what, row) SELECT ?, head FROM job WHERE seq = ?", (what, seq))?;
-    for table in ["job", "key", "input", "result"] {
-        connection.execute(&format!("DELETE FROM {table} WHERE seq = ?"), [seq])?;
-    }
-    Ok(())
 }
 
 /// Returns the files of all payloads that are files.

@@ -57,8 +57,8 @@ pub(crate) fn rowid(seq: u64) -> i64 {
 pub(crate) struct Columns<'a> {
     pub(crate) seq: i64,
     pub(crate) id: [u8; 16],
-    pool: i64,
-    places: Places,
+    pub(crate) pool: i64,
+    pub(crate) places: Places,
     pub(crate) head: &'a [u8],
     crc: u32,
 }

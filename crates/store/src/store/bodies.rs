@@ -72,9 +72,12 @@ impl Store {
         };
         let mut statement = self.connection.prepare_cached(sql)?;
         let row = statement.query_row([seq], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
-        let Some((length, body, crc)) = row.optional()? else { return Ok(None) };
         let damaged =
             |why: &str| Trouble::Broken(format!("the {} of job {job} is damaged: {why}", named(kind)));
+        let state = if kind == Kind::Input { record.input } else { record.result };
+        let Some((length, body, crc)) = row.optional()? else {
+            return if state.is_held() { Err(damaged("it cannot be found")) } else { Ok(None) };
+        };
         let body: Option<Vec<u8>> = body;
         let bytes = match body {
             Some(bytes) => bytes,

@@ -30,9 +30,11 @@ impl Store {
         Ok(Some(record))
     }
 
-    /// Returns the record of this number.
-    pub(super) fn numbered(&self, seq: i64) -> Result<Option<Arc<Record>>, Trouble> {
-        self.one(&format!("SELECT {COLUMNS} FROM job WHERE seq = ?"), [seq])
+    /// Returns the record of this number, which an index has named. A start has compared the indexes: if there is none,
+    /// the way to it is damaged.
+    pub(super) fn numbered(&self, seq: i64) -> Result<Arc<Record>, Trouble> {
+        let found = self.one(&format!("SELECT {COLUMNS} FROM job WHERE seq = ?"), [seq])?;
+        found.ok_or_else(|| Trouble::Broken(format!("the record {seq} cannot be found")))
     }
 
     pub(super) fn hold(&self, record: Arc<Record>) {
@@ -56,11 +58,12 @@ impl Store {
             // Most changes of a job leave most indexes alone.
             Some(old) if Places::of(old) == places => {
                 let sql = "UPDATE job SET head = ?, crc = ? WHERE seq = ?";
-                self.connection.prepare_cached(sql)?.execute(params![head, crc, seq])?;
+                one_row(seq, self.connection.prepare_cached(sql)?.execute(params![head, crc, seq])?)?;
             }
             Some(old) if (Places { class: places.class, ..Places::of(old) }) == places => {
                 let sql = "UPDATE job SET class = ?, head = ?, crc = ? WHERE seq = ?";
-                self.connection.prepare_cached(sql)?.execute(params![places.class, head, crc, seq])?;
+                let params = params![places.class, head, crc, seq];
+                one_row(seq, self.connection.prepare_cached(sql)?.execute(params)?)?;
             }
             _ => {
                 let verb = if old.is_some() { "INSERT OR REPLACE" } else { "INSERT" };
@@ -101,7 +104,8 @@ impl Store {
 
     pub(super) fn erase(&mut self, record: &Record) -> Result<(), Trouble> {
         let Some(old) = self.find(record.id)? else { return Ok(()) };
-        self.connection.prepare_cached("DELETE FROM job WHERE seq = ?")?.execute([rowid(old.seq)])?;
+        let seq = rowid(old.seq);
+        one_row(seq, self.connection.prepare_cached("DELETE FROM job WHERE seq = ?")?.execute([seq])?)?;
         self.move_key(Some(&old), None)?;
         self.sums.usage.subtract(&old);
         self.cache.get_mut().remove(&old.id);
@@ -134,4 +138,9 @@ impl Store {
         let mut statement = self.connection.prepare_cached("SELECT seq FROM key WHERE key = ?")?;
         Ok(statement.query_row([key], |row| row.get(0)).optional()?)
     }
+}
+
+/// Fails unless a change has met the row of this number.
+fn one_row(seq: i64, changed: usize) -> Result<(), Trouble> {
+    if changed == 1 { Ok(()) } else { Err(Trouble::Broken(format!("the record {seq} cannot be found"))) }
 }

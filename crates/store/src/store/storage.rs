@@ -28,7 +28,7 @@ impl Storage for Store {
 
     fn holder(&self, key: &Key) -> Option<Arc<Record>> {
         self.look(|_| match self.seq_of_key(&encode_key(key))? {
-            Some(seq) => self.numbered(seq),
+            Some(seq) => self.numbered(seq).map(Some),
             None => Ok(None),
         })
     }
@@ -41,10 +41,11 @@ impl Storage for Store {
         self.look(|_| {
             let mut page = Vec::new();
             for seq in self.newest_first(query)? {
-                match self.numbered(seq)? {
-                    Some(record) if record.accepted < query.since => break,
-                    record => page.extend(record),
+                let record = self.numbered(seq)?;
+                if record.accepted < query.since {
+                    break;
                 }
+                page.push(record);
             }
             Ok(page)
         })

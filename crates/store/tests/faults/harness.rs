@@ -53,6 +53,13 @@ impl Directory {
         }
         copy
     }
+
+    /// The same with the reserve, which takes longer to make than everything else.
+    pub(crate) fn copy_with_reserve(&self) -> Self {
+        let copy = self.copy();
+        fs::hard_link(self.file("reserve"), copy.file("reserve")).expect("a link");
+        copy
+    }
 }
 
 impl Drop for Directory {

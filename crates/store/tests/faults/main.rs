@@ -12,6 +12,7 @@ mod harness;
 mod kills;
 mod model;
 mod opening;
+mod pages;
 mod powercut;
 mod random;
 mod shim;
