@@ -11,8 +11,9 @@ pub(crate) const HELP: &str = "\
 Serves mixed load while workers are killed, stopped and made to misbehave at random, then compares every
 ledger and prints what held
 
-Usage: cargo xtask chaos [--seconds 60] [--kills-per-minute 600] [--seed N] [--figures]
+Usage: cargo xtask chaos [--store] [--seconds 60] [--kills-per-minute 600] [--seed N] [--figures]
 
+  --store               durable jobs instead: the server itself is killed, and a next one continues
   --seconds N           how long the faults last
   --kills-per-minute N  SIGKILLs from outside; other faults come in proportion
   --seed N              decides the schedule of jobs and faults; what the kernel makes of it is not repeatable

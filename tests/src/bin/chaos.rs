@@ -20,10 +20,15 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn run(options: chaos::Options) -> ExitCode {
-    match chaos::run(options).await {
-        Ok(report) => {
+    let ended = if options.store {
+        chaos::store::run(options).await.map(|report| (report.is_good(), report.to_string()))
+    } else {
+        chaos::run(options).await.map(|report| (report.is_good(), report.to_string()))
+    };
+    match ended {
+        Ok((is_good, report)) => {
             println!("{report}");
-            ExitCode::from(u8::from(!report.is_good()))
+            ExitCode::from(u8::from(!is_good))
         }
         Err(error) => {
             eprintln!("chaos: failed to run: {error}");

@@ -3,7 +3,7 @@
 //!
 //! `scenario.rs` and `task.rs` say what is served and sent, `schedule.rs` what goes wrong and when, both from the
 //! seed alone; `load.rs`, `gate.rs`, `hostile/`, `keyed.rs`, `batches.rs`, `streams.rs`, `killer.rs`, `forks.rs`, `ears.rs`, `viewers/`, `scrapes.rs` and `watch.rs` do and observe it; `books.rs` and what
-//! it is made of write it down; `assertions.rs` judges.
+//! it is made of write it down; `assertions.rs` judges. `store/` is a run of its own: durable jobs, and servers that are killed.
 
 mod assertions;
 mod attack;
@@ -43,6 +43,7 @@ mod sse;
 mod stage;
 mod starvation;
 mod status;
+pub mod store;
 pub mod streams;
 mod subject;
 mod task;

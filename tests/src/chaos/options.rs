@@ -9,8 +9,11 @@ pub const HELP: &str = "\
 Serves mixed load over HTTP while workers are killed, stopped and made to
 misbehave at random, then compares every ledger and prints what held.
 
-Usage: chaos [--seconds 60] [--kills-per-minute 600] [--seed N] [--figures]
+Usage: chaos [--store] [--seconds 60] [--kills-per-minute 600] [--seed N]
+             [--figures]
 
+  --store               durable jobs instead: the server itself is killed, told to
+                        stop and reloaded, and a next one continues
   --seconds N           how long the faults last, 1 to 86400 [60]
   --kills-per-minute N  SIGKILLs from outside, 0 to 60000 [600]; other faults
                         come in proportion to them, beside those that jobs do
@@ -35,6 +38,8 @@ pub struct Options {
     pub seed: u64,
     /// Whether missed figures fail the run.
     pub figures: bool,
+    /// Whether it is the run of durable jobs, whose servers are killed.
+    pub store: bool,
 }
 
 impl Options {
@@ -42,7 +47,7 @@ impl Options {
         let seed = RandomState::new().build_hasher().finish();
         // Small enough to be typed again.
         let seed = seed % 1_000_000_000;
-        Self { duration: Duration::from_secs(60), kills_per_minute: 600, seed, figures: false }
+        Self { duration: Duration::from_secs(60), kills_per_minute: 600, seed, figures: false, store: false }
     }
 
     /// How long the load runs before the first fault.
@@ -80,6 +85,7 @@ pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Asked, String> {
         match name.as_str() {
             "--help" | "-h" => return Ok(Asked::Help),
             "--figures" => options.figures = true,
+            "--store" => options.store = true,
             "--seconds" => options.duration = Duration::from_secs(number(86_400)?.max(1)),
             "--kills-per-minute" => {
                 options.kills_per_minute = u32::try_from(number(60_000)?).unwrap_or(60_000);
@@ -101,12 +107,12 @@ mod tests {
 
     #[test]
     fn options_are_read_in_both_spellings() {
-        let expected =
-            Options { duration: Duration::from_secs(600), kills_per_minute: 12_000, seed: 7, figures: true };
-        let spaced = "--seconds 600 --kills-per-minute 12000 --seed 7 --figures";
+        let duration = Duration::from_secs(600);
+        let expected = Options { duration, kills_per_minute: 12_000, seed: 7, figures: true, store: true };
+        let spaced = "--store --seconds 600 --kills-per-minute 12000 --seed 7 --figures";
         assert_eq!(words(spaced), Ok(Asked::Run(expected)));
         assert_eq!(
-            words("--figures --seed=7 --kills-per-minute=12000 --seconds=600"),
+            words("--figures --seed=7 --kills-per-minute=12000 --seconds=600 --store"),
             Ok(Asked::Run(expected))
         );
     }
