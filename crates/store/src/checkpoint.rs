@@ -80,8 +80,11 @@ impl Checkpoints {
 
 /// Runs a checkpoint, and returns the number of pages in the log.
 fn pages(connection: &Connection, mode: &str) -> Result<i64, Trouble> {
-    let mut statement = connection.prepare_cached(&format!("PRAGMA wal_checkpoint({mode})"))?;
-    Ok(statement.query_row([], |row| row.get(1))?)
+    let run = || -> Result<i64, Trouble> {
+        let mut statement = connection.prepare_cached(&format!("PRAGMA wal_checkpoint({mode})"))?;
+        Ok(statement.query_row([], |row| row.get(1))?)
+    };
+    run().map_err(|trouble| trouble.settled(connection))
 }
 
 impl Shared {

@@ -84,7 +84,9 @@ impl Store {
 pub(crate) fn told(directory: &Path, trouble: Trouble) -> OpenError {
     match trouble {
         Trouble::Full => OpenError::Full { path: directory.into() },
-        Trouble::Broken(reason) => OpenError::Damaged { path: directory.into(), reason },
+        Trouble::Unwritten(reason) | Trouble::Broken(reason) => {
+            OpenError::Damaged { path: directory.into(), reason }
+        }
     }
 }
 

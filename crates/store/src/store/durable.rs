@@ -19,10 +19,17 @@ impl Durable for Store {
         match self.try_commit(now) {
             Ok(()) => Ok(()),
             Err(trouble) => {
+                let mut trouble = trouble.settled(&self.connection);
+                let was_ending = self.group.is_ending;
                 self.undo();
-                match &trouble {
-                    Trouble::Full => self.reserve.spend(),
-                    Trouble::Broken(reason) => self.broken = Some(reason.clone()),
+                if matches!(trouble, Trouble::Full) {
+                    self.reserve.spend();
+                    if was_ending && let Err(uncovered) = self.cover(now) {
+                        trouble = Trouble::Broken(uncovered.to_string());
+                    }
+                }
+                if let Trouble::Broken(reason) = &trouble {
+                    self.broken = Some(reason.clone());
                 }
                 Err(trouble.into())
             }
@@ -154,6 +161,7 @@ impl Store {
             return Err(Trouble::Full);
         }
         Saved { newest: self.sums.newest, now, moment: self.clock.moment() }.write(&self.connection)?;
+        self.group.is_ending = true;
         self.connection.prepare_cached("COMMIT")?.execute([])?;
         let Group { dropped, .. } = mem::take(&mut self.group);
         dropped.iter().for_each(|file| drop(fs::remove_file(file)));
@@ -161,11 +169,26 @@ impl Store {
         self.durable = self.sums;
         // The group is durable, whatever becomes of the log.
         match self.checkpoints.after_commit(&self.connection) {
-            Err(Trouble::Broken(reason)) => self.broken = Some(reason),
+            Err(Trouble::Unwritten(reason) | Trouble::Broken(reason)) => self.broken = Some(reason),
             Err(Trouble::Full) => self.reserve.spend(),
             Ok(()) => {}
         }
         Ok(())
+    }
+
+    /// Writes over the pages of a group that has failed. If they were all in the log, and only its index had no space, the
+    /// next start would find the group there, which everybody was told had failed.
+    fn cover(&mut self, now: Time) -> Result<(), Trouble> {
+        self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        let saved = Saved { newest: self.sums.newest, now, moment: self.clock.moment() };
+        let covered = saved.write(&self.connection).and_then(|()| {
+            self.connection.prepare_cached("COMMIT")?.execute([])?;
+            Ok(())
+        });
+        if covered.is_err() && !self.connection.is_autocommit() {
+            self.connection.execute_batch("ROLLBACK")?;
+        }
+        covered
     }
 
     fn is_busy(&self, pool: i64) -> Result<bool, Trouble> {

@@ -64,6 +64,8 @@ pub(crate) struct Sums {
 #[derive(Debug, Default)]
 struct Group {
     is_open: bool,
+    /// Whether its end was tried: its pages may be in the log.
+    is_ending: bool,
     /// Whether it takes space that its end does not give back: jobs, inputs or notes.
     grows: bool,
     /// Files that go if it is undone.
@@ -138,6 +140,6 @@ impl Store {
     }
 
     fn remember(&self, trouble: Trouble) {
-        self.trouble.borrow_mut().get_or_insert(trouble);
+        self.trouble.borrow_mut().get_or_insert(trouble.settled(&self.connection));
     }
 }

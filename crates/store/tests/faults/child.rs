@@ -66,6 +66,7 @@ fn child() {
         "some" => commits(desk, 60),
         "fails" => fails(desk),
         "limited" => limited(desk),
+        "large" => large(desk),
         other => panic!("no role {other}"),
     }
 }
@@ -125,6 +126,32 @@ fn fails(mut desk: Desk) {
         }
     }
     say("never failed");
+}
+
+/// Number of jobs of the groups of [`large`]: two of them are longer than a part of SQLite's index of its log, and one
+/// fits into SQLite's cache.
+pub(crate) const LARGE: u64 = 170;
+
+/// Accepts jobs in two groups, the second of which fails when all of its pages are in the log, and ends as if it were
+/// killed.
+fn large(mut desk: Desk) {
+    // Who reads what was before keeps the log from its restart.
+    let directory = std::env::var(DIRECTORY).expect("a directory");
+    let reader = rusqlite::Connection::open(Path::new(&directory).join("jobs.sqlite")).expect("a reader");
+    reader.execute_batch("BEGIN; SELECT * FROM job").expect("a look");
+    for group in 0..2 {
+        for number in 1..=LARGE {
+            accept(&mut desk, group * LARGE + number, 60_000);
+        }
+        desk = match committed(desk, (group + 1) * LARGE) {
+            Ok(next) => next,
+            Err((next, error)) => {
+                say(&format!("{error:?} {group}"));
+                next
+            }
+        };
+    }
+    std::process::exit(0);
 }
 
 /// Accepts jobs until no file may grow, then once more without the limit.

@@ -8,8 +8,9 @@ use procpool_needs::{Need, skip};
 use procpool_registry::CommitError;
 use procpool_store::stats;
 
-use crate::child::{command, committed, lines};
+use crate::child::{LARGE, command, committed, lines};
 use crate::harness::{Desk, Directory, accept, desk, finish};
+use crate::shim;
 
 #[test]
 fn a_file_that_may_not_grow_fails_the_group_and_nothing_else() {
@@ -24,6 +25,20 @@ fn a_file_that_may_not_grow_fails_the_group_and_nothing_else() {
     let records = procpool_registry::Storage::usage(&usage).records;
     assert_eq!(lines, [format!("usage {records}")]);
     assert!(records > 100, "{records}");
+}
+
+#[test]
+fn a_group_that_was_refused_for_space_does_not_return_after_a_crash() {
+    let directory = Directory::new();
+    drop(directory.open());
+    let mut command = command("large", &directory.0, &[]);
+    shim::before(&mut command);
+    let mut child = command.env("SHIM_INDEX_FULL", "1").spawn().expect("a child");
+    let lines: Vec<String> = lines(&mut child).collect();
+    assert!(child.wait().expect("an end").success(), "{lines:?}");
+    assert_eq!(lines, ["Full 1"]);
+    let store = directory.open_whole();
+    assert_eq!(procpool_registry::Storage::usage(&store).records as u64, LARGE);
 }
 
 /// A file system in memory of this size.

@@ -1,4 +1,4 @@
-/* Stands before the C library. Fails a sync, or records writes, truncations, renames, removals and syncs below one
+/* Stands before the C library. Fails a sync, or the growth of SQLite's index of its log, or records writes, truncations, renames, removals and syncs below one
    directory, and what goes to standard output, in one order. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -16,12 +16,14 @@ static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
 static int record_fd = -2;
 static const char *below;
 static long syncs, failing;
+static int index_is_full;
 
 static void begin(void) {
     if (record_fd != -2) return;
     const char *path = getenv("SHIM_RECORD");
     below = getenv("SHIM_BELOW");
     failing = getenv("SHIM_FAIL") ? atol(getenv("SHIM_FAIL")) : 0;
+    index_is_full = getenv("SHIM_INDEX_FULL") != NULL;
     record_fd = path && below ? open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
 }
 
@@ -54,12 +56,26 @@ static int named(int fd, char *path) {
     return strncmp(path, below, strlen(below)) == 0;
 }
 
+/* SQLite's index of its log, beyond its first part. */
+static int is_growing_index(int fd, off64_t offset) {
+    char link[64], path[4096];
+    if (!index_is_full || offset < 32768) return 0;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    long length = syscall(SYS_readlink, link, path, 4095);
+    return length > 4 && memcmp(path + length - 4, "-shm", 4) == 0;
+}
+
 #define ENTER int saved; char path[4096]; pthread_mutex_lock(&turn); begin();
 #define LEAVE saved = errno; pthread_mutex_unlock(&turn); errno = saved; return result;
 
 static ssize_t wrote(int fd, const void *data, size_t length, off64_t offset, int is_plain) {
     ENTER
     off64_t at = is_plain ? lseek64(fd, 0, SEEK_CUR) : offset;
+    if (!is_plain && is_growing_index(fd, offset)) {
+        pthread_mutex_unlock(&turn);
+        errno = ENOSPC;
+        return -1;
+    }
     ssize_t result = is_plain ? syscall(SYS_write, fd, data, length) : syscall(SYS_pwrite64, fd, data, length, offset);
     if (result > 0 && fd == 1 && record_fd >= 0) note('A', "", 0, data, result);
     else if (result > 0 && named(fd, path)) note('W', path, at, data, result);
