@@ -1,4 +1,4 @@
-//! What a start does about damage: damaged records and notes are set aside, and what other parts repeat is made again.
+//! Repairs at a start: damaged records and notes are set aside, and parts that repeat others are made again.
 
 use std::collections::HashMap;
 use std::sync::Arc;

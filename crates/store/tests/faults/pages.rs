@@ -48,7 +48,7 @@ fn filled(directory: &Directory) {
     store.commit(at(JOBS)).expect("a commit");
 }
 
-/// What a store gives to whoever looks.
+/// The content of a store, as its look-ups give it.
 #[derive(PartialEq, Debug)]
 struct Content {
     /// By job.

@@ -68,7 +68,7 @@ impl Book {
         }
     }
 
-    /// Takes in what the client of a job was told, for the first time or again, after so many kills of servers.
+    /// Takes in what the client of a job was told, for the first time or again, after this number of kills of servers.
     pub(super) fn told(&mut self, place: usize, told: Told, body: &[u8], kills: u64) {
         let Entry { order, id, told: before, kills: since } = &mut self.jobs[place];
         if before.is_none() {

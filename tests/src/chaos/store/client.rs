@@ -138,7 +138,7 @@ async fn send(run: &Run, line: &mut Line, order: Order) -> Option<usize> {
     None
 }
 
-/// What came of a request.
+/// The fate of a request.
 enum Posted {
     /// The job, new or known.
     Is(String),

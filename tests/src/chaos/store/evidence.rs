@@ -19,10 +19,10 @@ pub(super) struct Evidence {
     pub(super) faults: Faults,
     /// The side effects, compared with the book.
     pub(super) effects: Comparison,
-    /// What the last server lists.
+    /// The list of the last server.
     pub(super) listed: Listed,
     pub(super) complaints: Oddities,
-    /// What `procpool store check` and `procpool store stats` say at the end.
+    /// The output of `procpool store check` and `procpool store stats` at the end.
     pub(super) checked: Ended,
     pub(super) stats: Ended,
 }

@@ -39,7 +39,7 @@ const LARGE: usize = 100_000;
 /// The longest that a job waits for its time, in milliseconds: through a restart or two.
 const LATEST: u64 = 3000;
 
-/// What a job does.
+/// The action of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Echo,
@@ -61,7 +61,7 @@ pub(super) struct Order {
     /// Of its line in the file of side effects.
     pub(super) tag: Option<Tag>,
     pub(super) body: String,
-    /// What a job that ends well answers.
+    /// The answer of a job that ends well.
     pub(super) output: Option<String>,
     pub(super) delay: Option<Duration>,
     pub(super) key: Option<String>,

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 /// Clients that ask at a time.
 const CLIENTS: usize = 4;
 
-/// For all jobs together to end, once nothing goes wrong any more.
+/// For all jobs together to end, once the faults are over.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Of the times in the server's JSON.
