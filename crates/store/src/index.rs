@@ -10,6 +10,7 @@ use rusqlite::types::ValueRef;
 
 use crate::encode::record::encode_key;
 use crate::row::{Places, rowid};
+use crate::schema::{DEAD_CLASSES, dead};
 use crate::trouble::Trouble;
 
 /// An index of the table `job`.
@@ -22,7 +23,7 @@ struct Index {
     values: fn(&[u8; 16], i64, &Places) -> Option<u64>,
 }
 
-const INDEXES: [Index; 7] = [
+const INDEXES: [Index; 8] = [
     Index {
         name: "sqlite_autoindex_job_1",
         columns: "id",
@@ -64,6 +65,15 @@ const INDEXES: [Index; 7] = [
         columns: "finished",
         rows: "finished IS NOT NULL AND input = 1",
         values: |_, _, it| Some(numbers([it.finished.filter(|_| it.has_input)?])),
+    },
+    Index {
+        name: "dead",
+        columns: "finished",
+        rows: dead!(),
+        values: |_, _, it| {
+            let is_dead = !it.is_protected && DEAD_CLASSES.contains(&it.class);
+            Some(numbers([it.finished.filter(|_| is_dead)?]))
+        },
     },
 ];
 
