@@ -25,6 +25,12 @@ pub trait Durable: Storage {
     /// Undoes the changes since the last commit.
     fn undo(&mut self);
 
+    /// Returns the damage that was found since the last call, one sentence each: inputs and results that cannot be read, and
+    /// count as gone. The default finds none.
+    fn take_damage(&mut self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Returns unfinished jobs of a pool that no worker has and whose [`Record::due`] is `None`, in the order in which
     /// they run: by priority, then by [`Record::seq`]. `after` is the last one of the page before, which need not exist.
     fn waiting(&self, pool: &str, after: Option<(Priority, u64)>, limit: usize) -> Vec<Arc<Record>>;

@@ -11,7 +11,7 @@ use crate::local::no_room;
 use procpool_protocol::JobError;
 use procpool_protocol::JobId;
 use procpool_protocol::outcome::{Finished, Refusal, Timing};
-use procpool_registry::{Decision, Durable, Event, Handled, Record, Registry, State, Time};
+use procpool_registry::{Cancelled, Decision, Durable, Event, Handled, Record, Registry, State, Time, Trial};
 use std::sync::Arc;
 
 /// The state of the store's thread.
@@ -70,13 +70,18 @@ impl<D: Durable> Core<D> {
             }
             Op::Cancel(job, _) => {
                 self.is_dirty = true;
-                self.doubt(now, *job);
-                Answer::Cancelled(self.registry.cancel(now, *job))
+                Answer::Cancelled(self.cancel(now, *job))
             }
             Op::CancelMatching(order) => {
                 self.is_dirty = true;
                 let (filter, from) = (&order.filter, order.from);
-                Answer::Selected(self.registry.cancel_matching(now, filter, from, order.limit, order.trial))
+                let found = self.registry.cancel_matching(now, filter, from, order.limit, Trial::DryRun);
+                if let (Ok(found), Trial::Order) = (&found, order.trial) {
+                    for &job in &found.jobs {
+                        self.cancel(now, job);
+                    }
+                }
+                Answer::Selected(found)
             }
             Op::Note(name, note, _) => {
                 self.put_note(name, note.clone());
@@ -137,6 +142,11 @@ impl<D: Durable> Core<D> {
 
     fn may_repeat(&self, record: &Record) -> bool {
         self.lanes.options(&record.pool).is_some_and(|options| options.idempotent)
+    }
+
+    fn cancel(&mut self, now: Time, job: JobId) -> Cancelled {
+        self.doubt(now, job);
+        self.registry.cancel(now, job)
     }
 
     /// Counts an attempt of a job that is about to be cancelled, if a worker may have begun it. One that may be repeated is

@@ -148,6 +148,9 @@ impl<D: Durable> Core<D> {
         for record in chosen {
             self.hand_out(now, record);
         }
+        for damage in self.registry.take_damage() {
+            tracing::error!("{damage}; it counts as gone");
+        }
         *self.shared.usage() = (self.registry.usage(), self.registry.event_bytes());
         if self.is_draining && self.lanes.is_idle() {
             self.drained.drain(..).for_each(|tell| tell.send(()).unwrap_or_default());

@@ -117,6 +117,10 @@ async fn a_cancelled_job_may_have_run_if_a_pool_may_have_begun_it() {
     // Of these, the next process knows nothing.
     let desk = desk.crash(options);
     assert!(cancelled(&desk, 2).await);
+    desk.jobs.cancel_matching(Filter::default(), None, 200, Trial::Order).await.unwrap();
+    let by_filter = desk.record(jobs[1]).await;
+    assert_eq!(by_filter.state, State::Finished(OutcomeKind::Cancelled));
+    assert!(by_filter.may_have_run);
 }
 
 #[tokio::test]

@@ -69,6 +69,11 @@ impl<S: Durable> Registry<S> {
         self.storage.put_note(name, note);
     }
 
+    /// Returns the damage that was found since the last call, one sentence each.
+    pub fn take_damage(&mut self) -> Vec<String> {
+        self.storage.take_damage()
+    }
+
     /// Undoes everything since the last commit, with its effects.
     pub fn undo(&mut self) {
         self.storage.undo();

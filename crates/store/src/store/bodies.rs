@@ -58,6 +58,8 @@ impl Store {
         Ok(())
     }
 
+    /// Reads an input or a result. A damaged one is told, and counts as gone: a store that ended for it would end again
+    /// after each start.
     fn read_body<T>(
         &self,
         job: JobId,
@@ -72,22 +74,33 @@ impl Store {
         };
         let mut statement = self.connection.prepare_cached(sql)?;
         let row = statement.query_row([seq], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
-        let damaged =
-            |why: &str| Trouble::Broken(format!("the {} of job {job} is damaged: {why}", named(kind)));
         let state = if kind == Kind::Input { record.input } else { record.result };
-        let Some((length, body, crc)) = row.optional()? else {
-            return if state.is_held() { Err(damaged("it cannot be found")) } else { Ok(None) };
+        let read = match row.optional()? {
+            Some((length, body, crc)) => self.whole(&record, kind, length, body, crc),
+            None if state.is_held() => Err("it cannot be found".into()),
+            None => return Ok(None),
         };
-        let body: Option<Vec<u8>> = body;
-        let bytes = match body {
-            Some(bytes) => bytes,
-            None => fs::read(self.spool.path(job, kind)).map_err(|error| damaged(&error.to_string()))?,
-        };
-        let (length, crc): (i64, u32) = (length, crc);
-        if rowid(bytes.len() as u64) != length || checksum_of(&seq.to_le_bytes(), &bytes) != crc {
-            return Err(damaged("its checksum is wrong"));
-        }
-        decode(&bytes).map(Arc::new).map(Some).map_err(|error| damaged(&error.to_string()))
+        let decoded = read.and_then(|bytes| decode(&bytes).map_err(|error| error.to_string()));
+        Ok(decoded.map(|body| Some(Arc::new(body))).unwrap_or_else(|why| {
+            self.damage.borrow_mut().tell(format!("the {} of job {job} is damaged: {why}", named(kind)));
+            None
+        }))
+    }
+
+    /// Returns the bytes of a body, from their file if they are long, or why they are not those that were written.
+    fn whole(
+        &self,
+        record: &Record,
+        kind: Kind,
+        length: i64,
+        body: Option<Vec<u8>>,
+        crc: u32,
+    ) -> Result<Vec<u8>, String> {
+        let from_file = || fs::read(self.spool.path(record.id, kind)).map_err(|error| error.to_string());
+        let bytes = body.map_or_else(from_file, Ok)?;
+        let is_whole = rowid(bytes.len() as u64) == length
+            && checksum_of(&rowid(record.seq).to_le_bytes(), &bytes) == crc;
+        if is_whole { Ok(bytes) } else { Err("its checksum is wrong".into()) }
     }
 
     /// Removes an input or a result. Its file goes when that is durable.

@@ -36,6 +36,10 @@ impl Durable for Store {
         }
     }
 
+    fn take_damage(&mut self) -> Vec<String> {
+        self.damage.borrow_mut().take()
+    }
+
     fn undo(&mut self) {
         let group = mem::take(&mut self.group);
         if group.is_open

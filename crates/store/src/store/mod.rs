@@ -4,6 +4,7 @@
 //! them. The methods of the storage return no errors: the first one is remembered, and fails the commit.
 
 mod bodies;
+mod damage;
 mod durable;
 mod lists;
 mod pools;
@@ -20,6 +21,7 @@ use procpool_protocol::engine::Submission;
 use procpool_registry::{Record, Usage};
 use rusqlite::Connection;
 
+use self::damage::Damage;
 use self::pools::Pools;
 use crate::checkpoint::Checkpoints;
 use crate::clock::Clock;
@@ -45,6 +47,7 @@ pub struct Store {
     durable: Sums,
     group: Group,
     trouble: RefCell<Option<Trouble>>,
+    damage: RefCell<Damage>,
     /// Set for ever by a failure of the medium.
     broken: Option<String>,
     reserve: Reserve,
@@ -98,6 +101,7 @@ impl Store {
             durable: parts.sums,
             group: Group::default(),
             trouble: RefCell::default(),
+            damage: RefCell::default(),
             broken: None,
             reserve: parts.reserve,
             spool: parts.spool,

@@ -73,12 +73,13 @@ fn read(directory: &Path) -> Result<(Content, Vec<String>), String> {
     rest += &format!("{:?} {:?}", ids(store.due(at(1_000_000), 1000)), store.next_due());
     rest += &format!("{:?} {:?}", ids(store.running(0, 1000)), store.busy_pools());
     rest += &format!("{:?} {:?}", store.next_expiry(), store.overdue(at(1_000_000)).map(|it| it.seq));
-    for part in [Part::Record, Part::Result, Part::Input] {
+    for part in [Part::Record, Part::Dead, Part::Result, Part::Input] {
         rest += &format!("{:?}", store.spare(part).map(|it| it.seq));
     }
     rest += &format!("{:?} {:?} {:?}", store.usage(), store.newest(), store.note("schedule"));
     rest += &format!("{:?}", ids(store.waiting("fib", Some((Priority::Normal, 100)), 1000)));
     store.put_note("n", Some(vec![1]));
+    told.extend(store.take_damage());
     if let Err(error) = store.commit(at(JOBS)) {
         told.push(error.to_string());
     }
@@ -164,4 +165,32 @@ fn a_damaged_record_is_set_aside_and_the_others_serve() {
     }
     let checked = check(&directory.0).expect("a check");
     assert_eq!(checked.records, JOBS - 1, "{checked:?}");
+}
+
+#[test]
+fn a_damaged_body_is_told_once_and_counts_as_gone() {
+    let directory = Directory::new();
+    filled(&directory);
+    let connection = rusqlite::Connection::open(directory.file("jobs.sqlite")).expect("the database");
+    connection.execute("UPDATE input SET body = zeroblob(length) WHERE seq = 7", []).expect("a change");
+    connection.execute("DELETE FROM result WHERE seq = 9", []).expect("a change");
+    drop(connection);
+
+    let mut store = Store::open(&directory.0, Durability::Process).expect("a store").store;
+    for _ in 0..2 {
+        assert!(store.input(id(7)).is_none() && store.input(id(6)).is_some());
+        assert!(store.result(id(9)).is_none() && store.result(id(4)).is_some());
+    }
+    let told = store.take_damage();
+    assert!(
+        told[0].starts_with("the input of job") && told[0].ends_with("its checksum is wrong"),
+        "{told:?}"
+    );
+    assert!(told[1].starts_with("the result of job") && told[1].ends_with("it cannot be found"), "{told:?}");
+    assert_eq!((told.len(), store.take_damage().len()), (2, 0));
+
+    // The store goes on, also with that job.
+    assert!(store.take_input(id(7)).is_none());
+    store.commit(at(JOBS)).expect("a commit");
+    assert!(store.get(id(7)).is_some());
 }
