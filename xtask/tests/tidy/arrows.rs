@@ -40,7 +40,15 @@ enum Others {
 const RULES: &[Rule] = &[
     Rule {
         package: "procpool",
-        ours: &["procpool-coordinator", "procpool-memory", "procpool-protocol", "procpool-worker"],
+        ours: &[
+            "procpool-coordinator",
+            "procpool-jobs",
+            "procpool-memory",
+            "procpool-protocol",
+            "procpool-registry",
+            "procpool-store",
+            "procpool-worker",
+        ],
         others: Others::Any,
     },
     Rule {
@@ -49,9 +57,12 @@ const RULES: &[Rule] = &[
             "procpool",
             "procpool-compute",
             "procpool-fib",
+            "procpool-jobs",
             "procpool-ping",
             "procpool-protocol",
+            "procpool-registry",
             "procpool-scheduler",
+            "procpool-store",
         ],
         others: Others::Any,
     },

@@ -1,4 +1,4 @@
-//! A pool as an [`Engine`] of its own: for whoever hands jobs to pools by their names.
+//! A pool as an [`Engine`] of its own: for a store that hands jobs to pools by their names.
 
 use super::raw::RawPool;
 use procpool_protocol::engine::{Accepted, Engine, JobLimits, Offered, Submission, Watched};

@@ -15,7 +15,8 @@ use axum::response::Response;
 use http::StatusCode;
 use procpool_protocol::{JobError, JobId};
 use procpool_registry::{Cursor, Filter, MAX_PAGE, Phase, Trial};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -26,8 +27,27 @@ struct Order {
     filter: BTreeMap<String, String>,
     #[serde(default)]
     dry_run: bool,
+    #[serde(default, deserialize_with = "whole")]
     limit: Option<usize>,
+    #[serde(default, deserialize_with = "given")]
     cursor: Option<String>,
+}
+
+/// Reads a whole number. In JSON Schema and in JavaScript `85.0` is one.
+fn whole<'de, D: Deserializer<'de>>(from: D) -> Result<Option<usize>, D::Error> {
+    let number = serde_json::Number::deserialize(from)?;
+    let digits = number.to_string();
+    let digits = digits.strip_suffix(".0").unwrap_or(&digits);
+    digits
+        .parse()
+        .map(Some)
+        .map_err(|_| D::Error::custom(format!("`limit` is {number}, which is no whole number")))
+}
+
+/// Reads a cursor. `null` is none: a client that sends the `next` of the last answer would begin anew, and run every job
+/// once more.
+fn given<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    String::deserialize(from).map(Some)
 }
 
 #[derive(Serialize)]
