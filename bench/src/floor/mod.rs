@@ -2,9 +2,11 @@
 //! it.
 
 mod echo;
+mod log;
 mod server;
 mod spawn;
 
 pub use echo::Echo;
+pub use log::Log;
 pub use server::Server;
 pub use spawn::spawn_and_wait;

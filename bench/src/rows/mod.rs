@@ -3,6 +3,7 @@
 mod batch;
 mod compute;
 mod curves;
+mod durable;
 mod executor;
 mod fresh;
 mod http;
@@ -86,6 +87,10 @@ pub const ROWS: &[Named<Row>] = &[
     ("compute", |kit| Box::pin(compute::row(kit))),
     ("idle-memory", |kit| Box::pin(idle::memory(kit))),
     ("idle-cpu", |kit| Box::pin(idle::cpu(kit))),
+    ("durable-in-flight", |kit| Box::pin(durable::in_flight(kit))),
+    ("durable-sequential", |kit| Box::pin(durable::one(kit))),
+    ("durable-accept", |kit| Box::pin(durable::accept(kit))),
+    ("durable-beside", |kit| Box::pin(durable::beside(kit))),
     ("overload", |kit| Box::pin(overload::goodput(kit))),
     ("overload-refusals", |kit| Box::pin(overload::refusals(kit))),
     ("replaced", |kit| Box::pin(replaced::row(kit))),
@@ -130,6 +135,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
             "stack-outcome",
         ],
     ),
+    ("durable", &["durable-in-flight", "durable-sequential", "durable-accept", "durable-beside"]),
 ];
 
 /// Returns the names of the rows and curves that these names ask for: all of them if there is none.
@@ -221,7 +227,9 @@ mod tests {
     fn an_unknown_name_is_told_all_others() {
         let error = wanted(&names(&["map", "language"])).unwrap_err();
         assert!(
-            error.starts_with("there is no row `language`; there are languages, seeing, sequential, "),
+            error.starts_with(
+                "there is no row `language`; there are languages, seeing, durable, sequential, "
+            ),
             "{error}"
         );
     }
