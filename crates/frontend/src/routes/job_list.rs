@@ -77,13 +77,17 @@ pub(super) async fn cancel(
     let conditions = filter.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let filter = within_rights(conditions, &principal, &shared)?;
     let trial = if dry_run { Trial::DryRun } else { Trial::Order };
-    // A client that hangs up leaves no order half done.
-    let order = tokio::spawn(async move { matching(&shared, &filter, trial).await });
-    let jobs = order.await.unwrap_or_else(|gone| std::panic::resume_unwind(gone.into_panic()));
+    let jobs = to_its_end(async move { matching(&shared, &filter, trial).await }).await;
     let (matched, jobs) = jobs.map_err(foreign)?;
     let cancelled = if dry_run { 0 } else { matched };
     tracing::info!(matched, cancelled, dry_run, "an order to cancel jobs");
     Ok(json(&Cancelled { matched, cancelled, dry_run, jobs }))
+}
+
+/// Carries an order out: a client that hangs up leaves none half done.
+pub(super) async fn to_its_end<T: Send + 'static>(order: impl Future<Output = T> + Send + 'static) -> T {
+    let done = tokio::spawn(order).await;
+    done.unwrap_or_else(|gone| std::panic::resume_unwind(gone.into_panic()))
 }
 
 /// Returns the number of jobs that match, and the newest of them.

@@ -1,7 +1,7 @@
 //! Finished jobs run again by filter, dead letters above all: a bounded number of them in a call, which says where the next one
 //! goes on.
 
-use super::job_list::{foreign, within_rights};
+use super::job_list::{foreign, to_its_end, within_rights};
 use super::json;
 use crate::access::Principal;
 use crate::app::Shared;
@@ -101,11 +101,8 @@ pub(super) async fn matching(
     let cursor = cursor.map_err(|invalid| params::bad("cursor", invalid))?;
     let trial = if dry_run { Trial::DryRun } else { Trial::Order };
     let name = Some(Arc::from(&**principal.name()));
-    // A client that hangs up leaves no order half done.
-    let order =
-        tokio::spawn(async move { shared.app.jobs.rerun_matching(filter, cursor, limit, trial, name).await });
-    let reruns = order.await.unwrap_or_else(|gone| std::panic::resume_unwind(gone.into_panic()));
-    let reruns = reruns.map_err(foreign)?;
+    let order = async move { shared.app.jobs.rerun_matching(filter, cursor, limit, trial, name).await };
+    let reruns = to_its_end(order).await.map_err(foreign)?;
     let jobs: Vec<_> = reruns.jobs.into_iter().map(Again::of).collect();
     let rerun = jobs.iter().filter(|job| job.rerun.is_some()).count();
     let refused = jobs.iter().filter(|job| job.problem.is_some()).count();
