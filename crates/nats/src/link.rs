@@ -19,6 +19,10 @@ mod code {
     pub(super) const STORE_FAILED: u64 = 10_077;
     pub(super) const STREAM_NOT_FOUND: u64 = 10_059;
     pub(super) const STREAM_NAME_IN_USE: u64 = 10_058;
+    /// A stream would reserve more than is left on the server.
+    pub(super) const NO_STORAGE: u64 = 10_047;
+    /// No server of a cluster can hold a copy. The text says why.
+    pub(super) const NO_PEERS: u64 = 10_005;
 }
 
 /// No useful answer.
@@ -40,6 +44,21 @@ pub enum LinkError {
         /// Its text.
         description: String,
     },
+    /// A stream would reserve more than the server has left for streams.
+    #[error(
+        "`{stream}` reserves {bytes} bytes, and the server has less left for streams: {reason}. Raise \
+         `max_file_store` in the server's file, give it a larger disk, or lower `queue_bytes` of the pool or \
+         `max_record_bytes` of the cluster"
+    )]
+    #[non_exhaustive]
+    NoRoom {
+        /// The stream.
+        stream: String,
+        /// Its maximum size, in bytes.
+        bytes: u64,
+        /// The text of the server.
+        reason: String,
+    },
     /// The answer is none of JetStream.
     #[error("the server's answer cannot be read: {0}")]
     Unreadable(String),
@@ -52,6 +71,16 @@ impl LinkError {
 
     pub(crate) fn is_full(&self) -> bool {
         matches!(self, Self::Refused { code: code::STORE_FAILED, .. })
+    }
+
+    pub(crate) fn is_no_room(&self) -> bool {
+        match self {
+            Self::Refused { code: code::NO_STORAGE, .. } => true,
+            Self::Refused { code: code::NO_PEERS, description } => {
+                description.contains("insufficient storage")
+            }
+            _ => false,
+        }
     }
 
     pub(crate) fn is_no_stream(&self) -> bool {

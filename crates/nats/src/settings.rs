@@ -117,6 +117,9 @@ impl fmt::Debug for Credentials {
     }
 }
 
+/// Maximum size of the records of a pool, in bytes, by default.
+const RECORD_BYTES: u64 = 1 << 30;
+
 /// A pool of the cluster.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -129,12 +132,13 @@ pub struct PoolSettings {
     pub timeout: Option<Duration>,
     /// Maximum number of jobs that wait or run.
     pub queue: u32,
-    /// Maximum size of their inputs together, in bytes.
+    /// Maximum size of their inputs together, in bytes. The server reserves them, times the number of copies.
     pub queue_bytes: u64,
     /// Maximum number of records, of unfinished jobs and of outcomes. The server needs half a kilobyte of memory for
     /// each.
     pub records: u32,
-    /// Maximum size of the records together, in bytes.
+    /// Maximum size of the records together, outcomes among them, in bytes. The server reserves them, times the number
+    /// of copies.
     pub record_bytes: u64,
     /// Time for which an outcome is kept. Longer than the timeout and two leases.
     pub retain: Duration,
@@ -150,7 +154,7 @@ impl PoolSettings {
             queue: 10_000,
             queue_bytes: 1 << 30,
             records: 1_000_000,
-            record_bytes: 4 << 30,
+            record_bytes: RECORD_BYTES,
             retain: Duration::from_secs(3600),
         }
     }

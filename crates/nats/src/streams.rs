@@ -120,6 +120,10 @@ pub(crate) async fn init(link: &Link, wanted: Vec<Wanted>) -> Result<Vec<String>
             Ok(_) => created.push(wanted.of),
             // Another process was faster. The comparison tells whether it made the same.
             Err(error) if error.is_other_stream() => {}
+            Err(error) if error.is_no_room() => {
+                let bytes = wanted.config.get("max_bytes").and_then(Value::as_u64).unwrap_or_default();
+                return Err(LinkError::NoRoom { stream: wanted.of, bytes, reason: error.to_string() });
+            }
             Err(error) => return Err(error),
         }
     }

@@ -17,6 +17,9 @@ use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
+/// The disk that a server gives to streams: else, it is a share of the disk of this machine.
+const ROOM: &str = "64GB";
+
 /// A nats-server with the streams of two pools, `once` and `again`.
 pub(crate) struct Stage {
     pub(crate) scratch: Scratch,
@@ -67,7 +70,10 @@ impl Stage {
     /// Starts the server again where it was.
     pub(crate) fn resume(&mut self) {
         let store = self.scratch.path().join("store");
-        let text = format!("listen: \"127.0.0.1:{}\"\njetstream {{ store_dir: {store:?} }}\n", self.port);
+        let text = format!(
+            "listen: \"127.0.0.1:{}\"\njetstream {{ store_dir: {store:?}, max_file_store: {ROOM} }}\n",
+            self.port
+        );
         let file = self.scratch.write("nats.conf", &text);
         let mut command = Command::new(&self.server);
         command.arg("-c").arg(file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -96,14 +102,19 @@ impl Stage {
         let ports = [free_port(), free_port(), free_port()];
         let routes = [free_port(), free_port(), free_port()];
         let address = |port: &u16| format!("nats://127.0.0.1:{port}");
-        let all_routes = routes.iter().map(address).collect::<Vec<_>>().join(",");
+        let all_routes =
+            routes.iter().map(|port| format!("{:?}", address(port))).collect::<Vec<_>>().join(",");
         for nth in 0..3 {
             let store = stage.scratch.path().join(format!("store-{nth}"));
+            let text = format!(
+                "server_name: n{nth}\nlisten: \"127.0.0.1:{}\"\n\
+                 jetstream {{ store_dir: {store:?}, max_file_store: {ROOM} }}\n\
+                 cluster {{ name: procpool, listen: \"127.0.0.1:{}\", routes: [{all_routes}] }}\n",
+                ports[nth], routes[nth],
+            );
+            let file = stage.scratch.write(&format!("nats-{nth}.conf"), &text);
             let mut command = Command::new(&stage.server);
-            command.args(["--name", &format!("n{nth}"), "-a", "127.0.0.1", "-p", &ports[nth].to_string()]);
-            command.args(["--cluster_name", "procpool", "--cluster", &address(&routes[nth])]);
-            command.args(["--routes", &all_routes, "--jetstream", "--store_dir"]).arg(store);
-            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            command.arg("-c").arg(file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
             stage.others.push(command.kill_on_drop(true).spawn().expect("nats-server starts"));
         }
         let servers = ports.iter().map(address).collect::<Vec<_>>().join(",");

@@ -1,7 +1,7 @@
 //! Settings, servers and jobs that are refused, and the words about them.
 
 use crate::engine::{id, job};
-use crate::server::{Server, connect};
+use crate::server::{Server, connect, init};
 use procpool_nats::{Cluster, ClusterError, Credentials, EnqueueError, Front, PoolSettings, Settings};
 use procpool_protocol::Payload;
 use std::time::Duration;
@@ -60,9 +60,7 @@ async fn a_full_queue_and_a_large_input_are_refused_by_name() {
     let mut settings = server.settings();
     settings.pools[0].queue = 3;
     let cluster = connect(settings).await;
-    while let Err(error) = cluster.init().await {
-        println!("{error}");
-    }
+    init(&cluster).await.unwrap();
     let front = Front::start(cluster, "front").await.unwrap();
     let first = id();
     front.enqueue(first, job("once", 1)).await.unwrap();
@@ -81,6 +79,21 @@ async fn a_full_queue_and_a_large_input_are_refused_by_name() {
     front.enqueue(id(), large).await.unwrap();
     let error = front.enqueue(id(), job("none", 1)).await.unwrap_err().to_string();
     assert!(error.contains("none") && error.contains("again, once"), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_without_room_for_the_streams_is_told_with_the_size_and_the_way_out() {
+    let Some(mut server) = Server::start("") else { return };
+    server.restart_with(1_500);
+    let cluster = connect(server.settings()).await;
+    let error = init(&cluster).await.unwrap_err().to_string();
+    for words in ["`PP_test_S_again` reserves 1073741824 bytes", "insufficient storage", "max_file_store"] {
+        assert!(error.contains(words), "{error}");
+    }
+    server.restart_with(5_000);
+    // What was created before stays, and the rest follows.
+    assert!(!init(&cluster).await.unwrap().is_empty());
+    cluster.check().await.unwrap();
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! A nats-server of one test, with its own port and directory.
 
-use procpool_nats::{Cluster, PoolSettings, Settings, Timings};
+use procpool_nats::{Cluster, ClusterError, LinkError, PoolSettings, Settings, Timings};
 use procpool_needs::{Need, nats_server, skip};
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -15,11 +15,19 @@ pub(crate) fn fast() -> Timings {
     timings
 }
 
+/// The disk that a server gives to streams, in megabytes: else, it is a share of the disk of this machine.
+const ROOM: u32 = 64_000;
+
+/// The longest time in which JetStream begins and creates what is wanted.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 pub(crate) struct Server {
     binary: PathBuf,
     pub(crate) dir: PathBuf,
     pub(crate) port: u16,
     more: String,
+    /// The disk that it gives to streams, in megabytes.
+    room: u32,
     process: Option<Child>,
 }
 
@@ -36,7 +44,7 @@ impl Server {
         let dir = std::env::temp_dir().join(format!("procpool-nats-{:016x}", rand::random::<u64>()));
         std::fs::create_dir_all(&dir).unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut server = Self { binary, dir, port, more: more.to_owned(), process: None };
+        let mut server = Self { binary, dir, port, more: more.to_owned(), room: ROOM, process: None };
         server.restart();
         Some(server)
     }
@@ -44,9 +52,10 @@ impl Server {
     pub(crate) fn restart(&mut self) {
         let (config, store) = (self.dir.join("nats.conf"), self.dir.join("store"));
         let text = format!(
-            "listen: \"127.0.0.1:{}\"\njetstream {{ store_dir: \"{}\" }}\n{}\n",
+            "listen: \"127.0.0.1:{}\"\njetstream {{ store_dir: \"{}\", max_file_store: {}MB }}\n{}\n",
             self.port,
             store.display(),
+            self.room,
             self.more
         );
         std::fs::write(&config, text).unwrap();
@@ -54,6 +63,13 @@ impl Server {
         let mut command = Command::new(&self.binary);
         command.arg("-c").arg(&config).stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         self.process = Some(command.spawn().expect("nats-server starts"));
+    }
+
+    /// Restarts with this room for streams, in megabytes.
+    pub(crate) fn restart_with(&mut self, room: u32) {
+        self.kill();
+        self.room = room;
+        self.restart();
     }
 
     /// SIGKILL.
@@ -75,15 +91,24 @@ impl Server {
     /// Connects as soon as the server listens, and creates the streams.
     pub(crate) async fn cluster(&self) -> Cluster {
         let cluster = connect(self.settings()).await;
-        for _ in 0..50 {
-            // JetStream begins a moment after the listener.
+        init(&cluster).await.expect("the streams");
+        cluster
+    }
+}
+
+/// Creates the streams as soon as JetStream runs, which is a moment after the listener does.
+pub(crate) async fn init(cluster: &Cluster) -> Result<Vec<String>, ClusterError> {
+    let tries = async {
+        loop {
             match cluster.init().await {
-                Ok(_) => return cluster,
-                Err(error) => println!("{error}"),
+                Err(ClusterError::Link(LinkError::NoResponders(_) | LinkError::NoAnswer(_))) => {
+                    tokio::task::yield_now().await;
+                }
+                other => return other,
             }
         }
-        panic!("the streams cannot be created: {:?}", cluster.init().await);
-    }
+    };
+    tokio::time::timeout(PATIENCE, tries).await.expect("JetStream runs")
 }
 
 /// Connects as soon as the server listens.
@@ -91,7 +116,7 @@ pub(crate) async fn connect(settings: Settings) -> Cluster {
     loop {
         match Cluster::connect(settings.clone()).await {
             Ok(cluster) => return cluster,
-            Err(procpool_nats::ClusterError::Connect { .. }) => tokio::task::yield_now().await,
+            Err(ClusterError::Connect { .. }) => tokio::task::yield_now().await,
             Err(error) => panic!("{error}"),
         }
     }

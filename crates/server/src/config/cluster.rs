@@ -7,6 +7,7 @@ use super::file::{JobsTable, ScheduleTable};
 use super::place::{Place, Source};
 use super::pool::{PoolSpec, directory_of};
 use super::secret;
+use super::size::Size;
 use procpool_coordinator::PoolLimits;
 use procpool_nats::{Credentials, PoolSettings, Settings, SettingsError};
 use serde::Deserialize;
@@ -22,6 +23,9 @@ const LONGEST: Duration = Duration::from_secs(600);
 
 /// The shortest lease: a busy host answers a second late.
 const SHORTEST_LEASE: Duration = Duration::from_secs(3);
+
+/// The smallest stream of records, in bytes: a few outcomes of the maximum size fit.
+const SMALLEST_RECORDS: u64 = 8 << 20;
 
 /// Time for which an outcome is kept, by default.
 const RETAIN: Duration = Duration::from_secs(60 * 60);
@@ -45,6 +49,7 @@ pub(super) struct ClusterTable {
     #[serde(default)]
     node: bool,
     retain: Option<Positive>,
+    max_record_bytes: Option<Size>,
     lease: Option<Positive>,
 }
 
@@ -125,6 +130,9 @@ pub(super) fn settings(
         (settings.timings.renew, settings.timings.fence, settings.timings.lease) =
             (lease / 3, lease * 2 / 3, lease);
     }
+    if table.max_record_bytes.is_some_and(|bytes| bytes.0 < SMALLEST_RECORDS) {
+        return Err(at("max_record_bytes", Mistake::SmallRecords(SMALLEST_RECORDS)));
+    }
     let retain = table.retain.map_or(RETAIN, |span| span.0);
     for pool in pools.iter().filter(|pool| pool.durable.is_some()) {
         let of_pool = |key: &str, mistake| {
@@ -140,7 +148,11 @@ pub(super) fn settings(
         let Some(longest) = longest(&pool.limits) else {
             return of_pool("max_timeout", Mistake::NoTimeoutInCluster);
         };
-        settings.pools.push(of(pool, longest, retain, settings.timings.lease));
+        let mut cluster_pool = of(pool, longest, retain, settings.timings.lease);
+        if let Some(bytes) = table.max_record_bytes {
+            cluster_pool.record_bytes = bytes.0;
+        }
+        settings.pools.push(cluster_pool);
     }
     if settings.pools.is_empty() {
         return Err(at("nats", Mistake::NoClusterPools));

@@ -160,6 +160,9 @@ pub(crate) enum Mistake {
     /// Busy hosts would be taken for dead ones.
     #[error("lease is at least {0:?}: with less, a busy host is taken for one that is gone")]
     ShortLease(std::time::Duration),
+    /// A few outcomes would fill the stream.
+    #[error("max_record_bytes is at least {0} bytes: with less, a few outcomes fill it, and no job is taken")]
+    SmallRecords(u64),
     /// A job could outlive its record.
     #[error(
         "a pool of the cluster needs a bound on its jobs' time; set timeout, or a max_timeout other than `none`"
