@@ -2,11 +2,13 @@
 //! wait for it. A log that has grown all the same is restarted by the writer.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use rusqlite::Connection;
+use rusqlite::hooks::Wal;
 
 use crate::schema::{self, Durability};
 use crate::trouble::Trouble;
@@ -31,6 +33,8 @@ struct Shared {
     changed: Condvar,
     /// Held during a checkpoint, so that the writer's and the thread's do not meet.
     turn: Mutex<()>,
+    /// Number of pages in the log after the last commit.
+    pages: AtomicI64,
 }
 
 #[derive(Debug, Default)]
@@ -42,10 +46,19 @@ struct State {
 }
 
 impl Checkpoints {
-    /// Starts the thread, with a connection of its own.
-    pub(crate) fn start(database: &Path, durability: Durability) -> Result<Self, Trouble> {
+    /// Starts the thread, with a connection of its own, and counts the pages that the writer adds.
+    pub(crate) fn start(
+        database: &Path,
+        durability: Durability,
+        writer: &mut Connection,
+    ) -> Result<Self, Trouble> {
         let connection = schema::connect(database, durability)?;
         let shared = Arc::new(Shared::default());
+        let counted = shared.clone();
+        writer.wal_hook(Some(move |_: &mut Wal, pages| {
+            counted.pages.store(i64::from(pages), Ordering::Relaxed);
+            Ok(())
+        }))?;
         let theirs = shared.clone();
         let body = move || theirs.run(&connection);
         let thread = thread::Builder::new().name("store-checkpoint".into()).spawn(body)?;
@@ -66,7 +79,7 @@ impl Checkpoints {
                 self.shared.changed.notify_one();
             }
         }
-        if pages(writer, "NOOP")? <= MAX_PAGES {
+        if self.shared.pages.load(Ordering::Relaxed) <= MAX_PAGES {
             return Ok(());
         }
         let _turn = self.shared.turn.lock().unwrap_or_else(PoisonError::into_inner);

@@ -70,8 +70,8 @@ impl Store {
         let spool = Spool::of(directory);
         let read = Read::all(&mut connection, &spool, found.as_deref());
         let Read { saved, pools, sums, damage } = read.map_err(|trouble| told(directory, trouble))?;
-        let checkpoints =
-            Checkpoints::start(&database, durability).map_err(|trouble| told(directory, trouble))?;
+        let checkpoints = Checkpoints::start(&database, durability, &mut connection)
+            .map_err(|trouble| told(directory, trouble))?;
         let moment = clock.moment();
         let now = saved.map_or_else(|| moment.first(), |saved| saved.moment.passed(saved.now, &moment));
         let reserve = Reserve::of(directory);

@@ -10,9 +10,15 @@ use rusqlite::Row;
 use crate::encode::{self, Unreadable, states};
 use crate::trouble::Trouble;
 
+macro_rules! columns {
+    () => {
+        "seq, id, pool, class, priority, due, finished, expiry, protected, result, input, head, crc"
+    };
+}
+pub(crate) use columns;
+
 /// The columns of a row, in the order in which [`Columns::read`] takes them.
-pub(crate) const COLUMNS: &str =
-    "seq, id, pool, class, priority, due, finished, expiry, protected, result, input, head, crc";
+pub(crate) const COLUMNS: &str = columns!();
 
 /// The columns of a record besides its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

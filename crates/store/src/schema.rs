@@ -1,5 +1,6 @@
 //! The tables, the settings of SQLite, and the steps from older tables to today's.
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
 use std::time::Duration;
@@ -51,6 +52,8 @@ pub(crate) fn connect(path: &Path, durability: Durability) -> rusqlite::Result<C
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(Duration::from_secs(5))?;
+    // Else, a statement whose `LIMIT` is a parameter is prepared again each time.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update(None, "cell_size_check", true)?;
     // Has an effect before the first table alone.
     connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;

@@ -16,9 +16,11 @@ use crate::row::{checksum_of, rowid};
 use crate::trouble::Trouble;
 
 impl Store {
-    pub(super) fn write_input(&mut self, record: &Record, input: &Submission) -> Result<(), Trouble> {
+    pub(super) fn write_input(&mut self, record: &Record, input: &Arc<Submission>) -> Result<(), Trouble> {
         self.group.grows = true;
-        self.write_body(record, Kind::Input, encode::submission::encode(input))
+        let bytes = encode::submission::encode(input);
+        self.cache.get_mut().hold_input(record.id, input.clone(), bytes.len());
+        self.write_body(record, Kind::Input, bytes)
     }
 
     pub(super) fn write_result(&mut self, job: JobId, result: &Finished) -> Result<(), Trouble> {
@@ -29,7 +31,7 @@ impl Store {
     }
 
     pub(super) fn read_input(&self, job: JobId) -> Result<Option<Arc<Submission>>, Trouble> {
-        if let Some(input) = self.early.get(&job) {
+        if let Some(input) = self.early.get(&job).or(self.cache.borrow().input(job)) {
             return Ok(Some(input.clone()));
         }
         self.read_body(job, Kind::Input, encode::submission::decode)
@@ -107,6 +109,9 @@ impl Store {
     pub(super) fn erase_body(&mut self, job: JobId, kind: Kind) -> Result<(), Trouble> {
         if kind == Kind::Input && self.early.remove(&job).is_some() {
             return Ok(());
+        }
+        if kind == Kind::Input {
+            self.cache.get_mut().drop_input(job);
         }
         let Some(record) = self.find(job)? else { return Ok(()) };
         let sql = match kind {

@@ -52,6 +52,7 @@ impl Durable for Store {
         group.made.iter().for_each(|file| drop(fs::remove_file(file)));
         self.trouble.take();
         self.cache.get_mut().clear();
+        self.pending.take();
         self.early.clear();
         self.pools.undo();
         self.sums = self.durable;
@@ -61,7 +62,7 @@ impl Durable for Store {
         let Some(pool) = self.pools.number(pool) else { return Vec::new() };
         let (first, seq) =
             after.map_or((0, 0), |(priority, seq)| (states::of_priority(priority), rowid(seq)));
-        self.look(|_| {
+        self.search(|_| {
             let mut jobs = Vec::new();
             for priority in states::PRIORITIES.into_iter().filter(|&it| it >= first) {
                 let after = if priority == first { seq } else { 0 };
@@ -74,7 +75,7 @@ impl Durable for Store {
     fn due(&self, now: Time, limit: usize) -> Vec<Arc<Record>> {
         let sql =
             "SELECT seq FROM job INDEXED BY due WHERE due IS NOT NULL AND due <= ? ORDER BY due, seq LIMIT ?";
-        self.look(|connection| {
+        self.search(|connection| {
             let mut statement = connection.prepare_cached(sql)?;
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
             let rows = statement.query_map((sortable(now), limit), |row| row.get(0))?;
@@ -86,11 +87,11 @@ impl Durable for Store {
         let sql = format!(
             "SELECT {COLUMNS} FROM job INDEXED BY due WHERE due IS NOT NULL ORDER BY due, seq LIMIT 1"
         );
-        self.look(|_| self.one(&sql, []))?.due
+        self.search(|_| self.one(&sql, []))?.due
     }
 
     fn running(&self, after: u64, limit: usize) -> Vec<Arc<Record>> {
-        self.look(|_| {
+        self.search(|_| {
             let mut jobs = Vec::new();
             for &pool in self.pools.names.keys() {
                 for priority in states::PRIORITIES {
@@ -104,7 +105,7 @@ impl Durable for Store {
     }
 
     fn busy_pools(&self) -> Vec<Arc<str>> {
-        self.look(|_| {
+        self.search(|_| {
             let mut busy = Vec::new();
             for (&number, name) in &self.pools.names {
                 if self.is_busy(number)? {
@@ -164,6 +165,7 @@ impl Store {
         if self.group.grows && !self.reserve.refill() {
             return Err(Trouble::Full);
         }
+        self.flush()?;
         Saved { newest: self.sums.newest, now, moment: self.clock.moment() }.write(&self.connection)?;
         self.group.is_ending = true;
         self.connection.prepare_cached("COMMIT")?.execute([])?;

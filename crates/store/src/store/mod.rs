@@ -1,12 +1,15 @@
 //! [`Store`]: the registry's storage on SQLite.
 //!
-//! Changes go into a transaction that begins with the first of them, so that every later look-up of the group sees
-//! them. The methods of the storage return no errors: the first one is remembered, and fails the commit.
+//! Changes go into a transaction that begins with the first of them. Those of records wait in memory until a look-up by
+//! an index needs them, or the commit. So every later look-up of the group sees them. The methods of the storage return
+//! no errors: the first one is remembered, and fails the commit.
 
 mod bodies;
+mod cache;
 mod damage;
 mod durable;
 mod lists;
+mod pending;
 mod pools;
 mod records;
 mod storage;
@@ -18,18 +21,17 @@ use std::sync::Arc;
 
 use procpool_protocol::JobId;
 use procpool_protocol::engine::Submission;
-use procpool_registry::{Record, Usage};
+use procpool_registry::Usage;
 use rusqlite::Connection;
 
+use self::cache::Cache;
 use self::damage::Damage;
+use self::pending::Pending;
 use self::pools::Pools;
 use crate::checkpoint::Checkpoints;
 use crate::clock::Clock;
 use crate::place::{Lock, Reserve, Spool};
 use crate::trouble::Trouble;
-
-/// Maximum number of records that are held in memory to save look-ups.
-const CACHED: usize = 4096;
 
 /// The registry's storage on disk. One thread owns it.
 #[derive(Debug)]
@@ -38,8 +40,9 @@ pub struct Store {
     pub(crate) connection: Connection,
     pub(crate) checkpoints: Checkpoints,
     pools: Pools,
-    /// Records as the connection sees them.
-    cache: RefCell<HashMap<JobId, Arc<Record>>>,
+    cache: RefCell<Cache>,
+    /// Changes of records, which [`flush`](Self::flush) writes.
+    pending: RefCell<Pending>,
     /// Inputs whose records have not come yet: the registry puts them first.
     early: HashMap<JobId, Arc<Submission>>,
     sums: Sums,
@@ -96,6 +99,7 @@ impl Store {
             checkpoints: parts.checkpoints,
             pools: Pools::of(parts.pools),
             cache: RefCell::default(),
+            pending: RefCell::default(),
             early: HashMap::new(),
             sums: parts.sums,
             durable: parts.sums,
@@ -119,6 +123,14 @@ impl Store {
         read(&self.connection).unwrap_or_else(|trouble| {
             self.remember(trouble);
             T::default()
+        })
+    }
+
+    /// Reads by an index, which needs the rows of all records.
+    fn search<T: Default>(&self, read: impl FnOnce(&Connection) -> Result<T, Trouble>) -> T {
+        self.look(|connection| {
+            self.flush()?;
+            read(connection)
         })
     }
 

@@ -6,18 +6,46 @@ use procpool_protocol::JobId;
 use procpool_registry::Record;
 use rusqlite::{OptionalExtension, Params, params};
 
-use super::{CACHED, Store};
+use super::Store;
+use super::pending::Change;
 use crate::encode;
-use crate::row::{COLUMNS, Places, checksum, record_of, rowid};
+use crate::row::{Places, checksum, columns, record_of, rowid};
 use crate::trouble::Trouble;
+
+const BY_ID: &str = concat!("SELECT ", columns!(), " FROM job WHERE id = ?");
+
+const BY_NUMBER: &str = concat!("SELECT ", columns!(), " FROM job WHERE seq = ?");
+
+const INSERT: &str =
+    concat!("INSERT INTO job (", columns!(), ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+
+const UPDATE: &str = "UPDATE job SET pool = ?, class = ?, priority = ?, due = ?, finished = ?, expiry = ?, protected = ?, \
+                      result = ?, input = ?, head = ?, crc = ? WHERE seq = ?";
+
+const UPDATE_CLASS: &str = "UPDATE job SET class = ?, head = ?, crc = ? WHERE seq = ?";
+
+const UPDATE_HEAD: &str = "UPDATE job SET head = ?, crc = ? WHERE seq = ?";
 
 impl Store {
     /// Returns the record of this id.
     pub(super) fn find(&self, job: JobId) -> Result<Option<Arc<Record>>, Trouble> {
-        if let Some(record) = self.cache.borrow().get(&job) {
+        if let Some(record) = self.pending.borrow().get(job) {
             return Ok(Some(record.clone()));
         }
-        self.one(&format!("SELECT {COLUMNS} FROM job WHERE id = ?"), [job.to_bytes()])
+        {
+            let cache = self.cache.borrow();
+            if let Some(record) = cache.record(job) {
+                return Ok(Some(record.clone()));
+            }
+            if cache.is_absent(job) {
+                return Ok(None);
+            }
+        }
+        let found = self.one(BY_ID, [job.to_bytes()])?;
+        if found.is_none() {
+            self.cache.borrow_mut().set_absent(job);
+        }
+        Ok(found)
     }
 
     /// Returns the record of the row that this query finds.
@@ -33,62 +61,21 @@ impl Store {
     /// Returns the record of this number, which an index has named. A start has compared the indexes: if there is none,
     /// the way to it is damaged.
     pub(super) fn numbered(&self, seq: i64) -> Result<Arc<Record>, Trouble> {
-        let found = self.one(&format!("SELECT {COLUMNS} FROM job WHERE seq = ?"), [seq])?;
+        if let Some(record) = self.cache.borrow().numbered(seq.cast_unsigned()) {
+            return Ok(record.clone());
+        }
+        let found = self.one(BY_NUMBER, [seq])?;
         found.ok_or_else(|| Trouble::Broken(format!("the record {seq} cannot be found")))
     }
 
-    pub(super) fn hold(&self, record: Arc<Record>) {
-        let mut cache = self.cache.borrow_mut();
-        if cache.len() >= CACHED && !cache.contains_key(&record.id) {
-            cache.clear();
-        }
-        cache.insert(record.id, record);
+    fn hold(&self, record: Arc<Record>) {
+        self.cache.borrow_mut().hold(record);
     }
 
     pub(super) fn write(&mut self, record: &Arc<Record>) -> Result<(), Trouble> {
         // A record above all others is new, and there is nothing to find.
         let old = if record.seq > self.sums.newest { None } else { self.find(record.id)? };
-        let unknown = || Trouble::Broken(format!("the state {:?} cannot be written", record.state));
-        let head = encode::record::encode(record).ok_or_else(unknown)?;
-        let (seq, id) = (rowid(record.seq), record.id.to_bytes());
-        let places = Places::of(record);
         let pool = self.pools.number_or_new(&record.pool, &self.connection)?;
-        let crc = checksum(seq, &id, pool, &places, &head);
-        match &old {
-            // Most changes of a job leave most indexes alone.
-            Some(old) if Places::of(old) == places => {
-                let sql = "UPDATE job SET head = ?, crc = ? WHERE seq = ?";
-                one_row(seq, self.connection.prepare_cached(sql)?.execute(params![head, crc, seq])?)?;
-            }
-            Some(old) if (Places { class: places.class, ..Places::of(old) }) == places => {
-                let sql = "UPDATE job SET class = ?, head = ?, crc = ? WHERE seq = ?";
-                let params = params![places.class, head, crc, seq];
-                one_row(seq, self.connection.prepare_cached(sql)?.execute(params)?)?;
-            }
-            _ => {
-                let verb = if old.is_some() { "INSERT OR REPLACE" } else { "INSERT" };
-                let sql =
-                    format!("{verb} INTO job ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
-                let Places { class, priority, due, finished, expiry, is_protected, has_result, has_input } =
-                    places;
-                self.connection.prepare_cached(&sql)?.execute(params![
-                    seq,
-                    id,
-                    pool,
-                    class,
-                    priority,
-                    due,
-                    finished,
-                    expiry,
-                    is_protected,
-                    has_result,
-                    has_input,
-                    head,
-                    crc
-                ])?;
-            }
-        }
-        self.move_key(old.as_deref(), Some(record))?;
         if let Some(old) = &old {
             self.sums.usage.subtract(old);
         }
@@ -96,19 +83,76 @@ impl Store {
         self.sums.newest = self.sums.newest.max(record.seq);
         self.group.grows |= old.is_none();
         self.hold(record.clone());
+        self.pending.get_mut().put(Change { old, new: record.clone(), pool });
         if let Some(input) = self.early.remove(&record.id) {
             self.write_input(record, &input)?;
         }
         Ok(())
     }
 
+    /// Writes the rows of all records that have changed.
+    pub(super) fn flush(&self) -> Result<(), Trouble> {
+        let changes = self.pending.borrow_mut().take();
+        changes.iter().try_for_each(|change| self.write_row(change))
+    }
+
+    fn write_row(&self, Change { old, new, pool }: &Change) -> Result<(), Trouble> {
+        let unknown = || Trouble::Broken(format!("the state {:?} cannot be written", new.state));
+        let head = encode::record::encode(new).ok_or_else(unknown)?;
+        let (seq, id) = (rowid(new.seq), new.id.to_bytes());
+        let places = Places::of(new);
+        let crc = checksum(seq, &id, *pool, &places, &head);
+        let Places { class, priority, due, finished, expiry, is_protected, has_result, has_input } = places;
+        let prepared = |sql| self.connection.prepare_cached(sql);
+        let written = match old.as_deref().map(Places::of) {
+            // Most changes of a job leave most indexes alone.
+            Some(old) if old == places => prepared(UPDATE_HEAD)?.execute(params![head, crc, seq])?,
+            Some(old) if (Places { class, ..old }) == places => {
+                prepared(UPDATE_CLASS)?.execute(params![class, head, crc, seq])?
+            }
+            // Neither the number nor the id of a record changes.
+            Some(_) => prepared(UPDATE)?.execute(params![
+                pool,
+                class,
+                priority,
+                due,
+                finished,
+                expiry,
+                is_protected,
+                has_result,
+                has_input,
+                head,
+                crc,
+                seq
+            ])?,
+            None => prepared(INSERT)?.execute(params![
+                seq,
+                id,
+                pool,
+                class,
+                priority,
+                due,
+                finished,
+                expiry,
+                is_protected,
+                has_result,
+                has_input,
+                head,
+                crc
+            ])?,
+        };
+        one_row(seq, written)?;
+        self.move_key(old.as_deref(), Some(new))
+    }
+
     pub(super) fn erase(&mut self, record: &Record) -> Result<(), Trouble> {
+        self.flush()?;
         let Some(old) = self.find(record.id)? else { return Ok(()) };
         let seq = rowid(old.seq);
         one_row(seq, self.connection.prepare_cached("DELETE FROM job WHERE seq = ?")?.execute([seq])?)?;
         self.move_key(Some(&old), None)?;
         self.sums.usage.subtract(&old);
-        self.cache.get_mut().remove(&old.id);
+        self.cache.get_mut().drop_record(&old);
         Ok(())
     }
 

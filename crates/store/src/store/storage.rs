@@ -27,7 +27,7 @@ impl Storage for Store {
     }
 
     fn holder(&self, key: &Key) -> Option<Arc<Record>> {
-        self.look(|_| match self.seq_of_key(&encode_key(key))? {
+        self.search(|_| match self.seq_of_key(&encode_key(key))? {
             Some(seq) => self.numbered(seq).map(Some),
             None => Ok(None),
         })
@@ -38,7 +38,7 @@ impl Storage for Store {
     }
 
     fn page(&self, query: &Query<'_>) -> Vec<Arc<Record>> {
-        self.look(|_| {
+        self.search(|_| {
             let mut page = Vec::new();
             for seq in self.newest_first(query)? {
                 let record = self.numbered(seq)?;
@@ -55,14 +55,14 @@ impl Storage for Store {
         let sql = format!(
             "SELECT {COLUMNS} FROM job INDEXED BY expiry WHERE expiry IS NOT NULL AND expiry <= ? ORDER BY expiry, seq LIMIT 1"
         );
-        self.look(|_| self.one(&sql, [sortable(now)]))
+        self.search(|_| self.one(&sql, [sortable(now)]))
     }
 
     fn next_expiry(&self) -> Option<Time> {
         let sql = format!(
             "SELECT {COLUMNS} FROM job INDEXED BY expiry WHERE expiry IS NOT NULL ORDER BY expiry, seq LIMIT 1"
         );
-        self.look(|_| self.one(&sql, []))?.next_expiry()
+        self.search(|_| self.one(&sql, []))?.next_expiry()
     }
 
     fn spare(&self, part: Part) -> Option<Arc<Record>> {
@@ -74,7 +74,7 @@ impl Storage for Store {
             }
             Part::Input => "spare_input WHERE finished IS NOT NULL AND input = 1 ORDER BY finished, seq",
         };
-        self.look(|_| self.one(&format!("SELECT {COLUMNS} FROM job INDEXED BY {rest} LIMIT 1"), []))
+        self.search(|_| self.one(&format!("SELECT {COLUMNS} FROM job INDEXED BY {rest} LIMIT 1"), []))
     }
 
     fn usage(&self) -> Usage {
