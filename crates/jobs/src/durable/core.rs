@@ -12,6 +12,7 @@ use procpool_protocol::JobError;
 use procpool_protocol::JobId;
 use procpool_protocol::outcome::{Finished, Refusal, Timing};
 use procpool_registry::{Cancelled, Decision, Durable, Event, Handled, Record, Registry, State, Time, Trial};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The state of the store's thread.
@@ -24,6 +25,8 @@ pub(super) struct Core<D> {
     opened: Time,
     /// The present group changes records. Otherwise it needs no commit.
     pub(super) is_dirty: bool,
+    /// The outcomes that the present group has set. To read them again would cost as much as to write them.
+    pub(super) ended: HashMap<JobId, Arc<Finished>>,
     /// When something expires next, and when a job is due next, as of the last commit. To ask the storage each time would
     /// cost more than the rest of a small group.
     pub(super) times: [Option<Time>; 2],
@@ -45,6 +48,7 @@ impl<D: Durable> Core<D> {
             shared,
             queue,
             is_dirty: false,
+            ended: HashMap::new(),
             full_until: None,
             broken: None,
             is_draining: false,
@@ -173,7 +177,10 @@ impl<D: Durable> Core<D> {
     }
 
     fn finish(&mut self, now: Time, job: JobId, finished: Arc<Finished>) {
-        self.is_dirty |= self.registry.handle(now, job, Event::Finished(finished)) == Handled::Done;
+        if self.registry.handle(now, job, Event::Finished(finished.clone())) == Handled::Done {
+            self.is_dirty = true;
+            self.ended.insert(job, finished);
+        }
     }
 
     /// Lets a job wait as if its pool had never had it.

@@ -55,6 +55,8 @@ impl<D: Durable> Core<D> {
                 Part::Ends => ops.into_iter().filter(|op| !op.is_report()).collect(),
             };
             self.is_dirty = false;
+            // A part that failed has set them in vain.
+            self.ended.clear();
             let answers: Vec<_> = ops.iter().map(|op| self.apply(now, op)).collect();
             self.pass(now);
             let chosen = if part == Part::All { self.choose(now) } else { Vec::new() };
@@ -137,11 +139,8 @@ impl<D: Durable> Core<D> {
 
     /// Tells and does what has become durable.
     fn perform(&mut self, now: Time, ops: Vec<Op>, answers: Vec<Answer>, chosen: &[Arc<Record>]) {
-        let ends: Vec<_> = ops
-            .iter()
-            .filter_map(|op| if let Op::End(job, end) = op { Some((*job, end.clone())) } else { None })
-            .collect();
-        self.perform_effects(now, &ends);
+        self.perform_effects(now);
+        self.ended.clear();
         for (op, answer) in ops.into_iter().zip(answers) {
             self.tell(now, op, answer);
         }
@@ -157,11 +156,11 @@ impl<D: Durable> Core<D> {
         }
     }
 
-    fn perform_effects(&mut self, now: Time, ends: &[(JobId, Arc<Finished>)]) {
+    fn perform_effects(&mut self, now: Time) {
         while let Some(effect) = self.registry.poll_effect() {
             match effect {
                 Effect::Changed(job) if self.shared.bells.is_heard(job) => {
-                    self.leave_outcome(now, job, ends);
+                    self.leave_outcome(now, job);
                     self.shared.bells.ring(job);
                 }
                 Effect::Gone(job, _) => {
@@ -177,18 +176,14 @@ impl<D: Durable> Core<D> {
     }
 
     /// Leaves the outcome of a finished job to those who wait for it. The registry need not hold it.
-    fn leave_outcome(&self, now: Time, job: JobId, ends: &[(JobId, Arc<Finished>)]) {
-        let Some(record) = self.registry.job(job).filter(|record| record.state.is_finished()) else { return };
+    fn leave_outcome(&self, now: Time, job: JobId) {
+        if let Some(finished) = self.ended.get(&job) {
+            return self.shared.bells.leave(job, finished);
+        }
         match self.registry.result(now, job) {
             ResultState::Finished(_, finished) => self.shared.bells.leave(job, &finished),
-            _ => {
-                let end =
-                    ends.iter().find(|(ended, end)| *ended == job && kind_of(end) == record.state.outcome());
-                match end {
-                    Some((_, finished)) => self.shared.bells.leave(job, finished),
-                    None => self.shared.bells.close(job),
-                }
-            }
+            ResultState::Gone(_) => self.shared.bells.close(job),
+            ResultState::Unfinished(_) | ResultState::Unknown => {}
         }
     }
 
@@ -230,10 +225,6 @@ impl<D: Durable> Core<D> {
         let base = self.lanes.handed(record.id)?.base;
         Some(HandOut { job: record.id, base, submission, asked })
     }
-}
-
-fn kind_of(finished: &Finished) -> Option<procpool_protocol::OutcomeKind> {
-    Some(finished.result.as_ref().map_or_else(|error| error.kind(), |_| procpool_protocol::OutcomeKind::Ok))
 }
 
 /// Refuses what needs space, and returns the rest.
