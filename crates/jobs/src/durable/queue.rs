@@ -12,6 +12,9 @@ pub(super) const MAX_BYTES: usize = 64 << 20;
 /// Maximum number of operations of a group.
 const MAX_GROUP: usize = 4096;
 
+/// Time that the first operations of a group wait for the others, where groups are large.
+const SETTLE: Duration = Duration::from_micros(50);
+
 /// The waiting operations.
 #[derive(Debug, Default)]
 pub(super) struct OpQueue {
@@ -28,6 +31,8 @@ struct Waiting {
     ops: VecDeque<Op>,
     bytes: usize,
     is_closed: bool,
+    /// The size of recent groups. Falls by a quarter with each smaller one.
+    usual: usize,
 }
 
 /// Why an operation was not taken.
@@ -91,7 +96,16 @@ impl OpQueue {
             }
             None => self.filled.wait_while(waiting, is_idle).unwrap_or_else(PoisonError::into_inner),
         };
+        if waiting.is_early() {
+            // Those who were just told of the last group push one after the other. Without a pause, the first of them would
+            // be a group of its own, with a sync of its own.
+            drop(waiting);
+            // sleep: nobody knows whether others come
+            std::thread::sleep(SETTLE);
+            waiting = self.lock();
+        }
         let count = waiting.ops.len().min(MAX_GROUP);
+        waiting.usual = count.max(waiting.usual - waiting.usual.div_ceil(4));
         let ops: Vec<_> = waiting.ops.drain(..count).collect();
         waiting.bytes -= ops.iter().map(Op::bytes).sum::<usize>();
         drop(waiting);
@@ -146,8 +160,44 @@ impl OpQueue {
 }
 
 impl Waiting {
+    /// Returns whether this is the beginning of a group: much less than recent ones, of which each had several.
+    fn is_early(&self) -> bool {
+        const SEVERAL: usize = 8;
+        !self.ops.is_empty() && !self.is_closed && self.usual >= SEVERAL && self.ops.len() < self.usual / 2
+    }
+
     fn add(&mut self, op: Op) {
         self.bytes += op.bytes();
         self.ops.push_back(op);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lone_operation_waits_for_others_only_after_large_groups() {
+        let waiting = |ops, usual| {
+            let ops = (0..ops).map(|_| Op::Drain(tokio::sync::oneshot::channel().0)).collect();
+            Waiting { ops, usual, ..Waiting::default() }
+        };
+        assert!(waiting(1, 64).is_early() && waiting(31, 64).is_early());
+        assert!(!waiting(32, 64).is_early() && !waiting(1, 7).is_early() && !waiting(0, 64).is_early());
+    }
+
+    #[test]
+    fn it_forgets_large_groups_soon() {
+        let queue = OpQueue::default();
+        let push = |count| {
+            (0..count).for_each(|_| assert!(queue.push(Op::Drain(tokio::sync::oneshot::channel().0))))
+        };
+        push(100);
+        assert_eq!(queue.take(None).len(), 100);
+        for _ in 0..12 {
+            push(1);
+            assert_eq!(queue.take(None).len(), 1);
+        }
+        assert!(queue.lock().usual < 8, "{}", queue.lock().usual);
     }
 }
