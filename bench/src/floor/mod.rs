@@ -3,10 +3,12 @@
 
 mod echo;
 mod log;
+mod nats;
 mod server;
 mod spawn;
 
 pub use echo::Echo;
 pub use log::Log;
+pub use nats::Nats;
 pub use server::Server;
 pub use spawn::spawn_and_wait;

@@ -14,7 +14,7 @@ use procpool_jobs::{DurableJobs, DurableOptions, Jobs, Order, PoolOptions};
 use procpool_protocol::engine::{JobEvent, JobEvents, Watched};
 use procpool_registry::Settings;
 use procpool_store::{Durability, Store};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
@@ -52,7 +52,7 @@ fn rate(
 }
 
 pub(super) async fn accept(kit: Kit) -> Result<Row> {
-    let work = Work { lanes: LANES, count: kit.args.effort(20_000), figure: Figure::Accept };
+    let work = Work { lanes: LANES, count: kit.args.effort(20_000), figure: Figure::Share(0.99) };
     let what = "until a durable job is accepted, 64 in flight, p99";
     let row = Row::new("durable-accept", what, "µs", work.ours()?);
     Ok(row.beside(work.floor()?).goal(Goal::AtMost(2.5, FLOOR)))
@@ -86,18 +86,18 @@ pub(super) async fn beside(kit: Kit) -> Result<Row> {
 
 /// The work of a turn.
 #[derive(Clone, Copy)]
-struct Work {
-    lanes: usize,
-    count: usize,
-    figure: Figure,
+pub(super) struct Work {
+    pub(super) lanes: usize,
+    pub(super) count: usize,
+    pub(super) figure: Figure,
 }
 
 #[derive(Clone, Copy)]
-enum Figure {
+pub(super) enum Figure {
     /// Jobs a second.
     Rate,
-    /// The time until a job is accepted.
-    Accept,
+    /// This share of the times that are measured.
+    Share(f64),
 }
 
 impl Work {
@@ -118,8 +118,8 @@ impl Work {
         Ok(Box::new(Floor { work: self, log, _directory: directory }))
     }
 
-    /// Has each lane do its share, one after the other. `one` returns how long the acceptance took.
-    async fn turn<F>(self, one: impl Fn() -> F + Clone + Send + 'static) -> Result<Measured>
+    /// Has each lane do its share, one after the other. `one` returns the time that counts.
+    pub(super) async fn turn<F>(self, one: impl Fn() -> F + Clone + Send + 'static) -> Result<Measured>
     where
         F: Future<Output = Result<Duration>> + Send,
     {
@@ -143,7 +143,7 @@ impl Work {
         let rate = times.len() as f64 / begun.elapsed().as_secs_f64();
         Ok(match self.figure {
             Figure::Rate => Measured::value(rate),
-            Figure::Accept => Measured::quantile(times.into_iter().collect(), 0.99),
+            Figure::Share(share) => Measured::quantile(times.into_iter().collect(), share),
         })
     }
 }
@@ -178,7 +178,7 @@ impl Contestant for Ours {
 }
 
 /// Starts every job, and answers with its input.
-struct Answers;
+pub(super) struct Answers;
 
 impl Engine for Answers {
     fn submit(&self, job: Submission) -> std::result::Result<Accepted, JobError> {
@@ -246,13 +246,19 @@ impl Contestant for Asked {
 }
 
 /// A directory that goes at the end.
-struct Directory(PathBuf);
+pub(super) struct Directory(PathBuf);
 
 impl Directory {
-    fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         Self(std::env::temp_dir().join(format!("procpool-bench-{name}-{}-{number}", std::process::id())))
+    }
+}
+
+impl Directory {
+    pub(super) fn path(&self) -> &Path {
+        &self.0
     }
 }
 

@@ -1,6 +1,7 @@
 //! The rows of the table, one to a file, and the curves. Each row holds its goal.
 
 mod batch;
+mod cluster;
 mod compute;
 mod curves;
 mod durable;
@@ -91,6 +92,9 @@ pub const ROWS: &[Named<Row>] = &[
     ("durable-sequential", |kit| Box::pin(durable::one(kit))),
     ("durable-accept", |kit| Box::pin(durable::accept(kit))),
     ("durable-beside", |kit| Box::pin(durable::beside(kit))),
+    ("cluster-in-flight", |kit| Box::pin(cluster::in_flight(kit))),
+    ("cluster-sequential", |kit| Box::pin(cluster::one(kit))),
+    ("cluster-dead-host", |kit| Box::pin(cluster::dead_host(kit))),
     ("overload", |kit| Box::pin(overload::goodput(kit))),
     ("overload-refusals", |kit| Box::pin(overload::refusals(kit))),
     ("replaced", |kit| Box::pin(replaced::row(kit))),
@@ -136,6 +140,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
         ],
     ),
     ("durable", &["durable-in-flight", "durable-sequential", "durable-accept", "durable-beside"]),
+    ("cluster", &["cluster-in-flight", "cluster-sequential", "cluster-dead-host"]),
 ];
 
 /// Returns the names of the rows and curves that these names ask for: all of them if there is none.
@@ -228,7 +233,7 @@ mod tests {
         let error = wanted(&names(&["map", "language"])).unwrap_err();
         assert!(
             error.starts_with(
-                "there is no row `language`; there are languages, seeing, durable, sequential, "
+                "there is no row `language`; there are languages, seeing, durable, cluster, sequential, "
             ),
             "{error}"
         );

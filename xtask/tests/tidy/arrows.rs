@@ -58,6 +58,8 @@ const RULES: &[Rule] = &[
             "procpool-compute",
             "procpool-fib",
             "procpool-jobs",
+            "procpool-nats",
+            "procpool-needs",
             "procpool-ping",
             "procpool-protocol",
             "procpool-registry",
