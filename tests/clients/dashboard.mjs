@@ -1,9 +1,9 @@
-// Uses the dashboard as a person does, in a real browser: node dashboard.mjs URL kill|reader TOKEN|hostile|barriers
+// Uses the dashboard as a person does, in a real browser: node dashboard.mjs URL kill|reader TOKEN|hostile|barriers|hosts UP GONE
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { launch } from "./chromium.mjs";
 
-const [url, what, token] = process.argv.slice(2);
+const [url, what, token, ...more] = process.argv.slice(2);
 const browser = await launch();
 
 /** Opens the page and waits until it shows workers. */
@@ -67,6 +67,7 @@ async function kill() {
   await page.press("Run");
   await page.until("the output", () => [...document.querySelectorAll(".pane .log")].some((it) => it.textContent.trim() === "55"));
   console.log("ok: a job runs from the page");
+  assert.equal(await page.run(() => document.querySelector(".hosts")), null, "a server without a cluster has no hosts");
   isClean(page);
   console.log("ok: the page says nothing of errors and asks no other host");
 }
@@ -145,8 +146,27 @@ async function barriers() {
   }
 }
 
+/** The hosts of a cluster, of which one is up and one is gone. */
+async function hosts() {
+  const [up, gone] = [token, ...more];
+  const page = await open();
+  const row = (name) => page.until(`the row of ${name}`, (name) => {
+    const row = [...document.querySelectorAll(".hosts tbody tr")].find((it) => it.querySelector("th")?.textContent === name);
+    return row && [...row.querySelectorAll("td")].map((it) => it.textContent);
+  }, name);
+  const [living, lost] = [await row(up), await row(gone)];
+  assert.deepEqual([living[0], living[2], living[3]], ["up", "0", "again: 2, once: 2"]);
+  assert.deepEqual([lost[0], lost[2]], ["gone", "–"]);
+  const summary = await page.run(() => document.querySelector(".hosts header").textContent);
+  assert.match(summary, /1 up, 1 gone, 0 of 4 jobs at a time/);
+  const heads = await page.run(() => [...document.querySelectorAll('.hosts thead th[scope="col"]')].map((it) => it.textContent));
+  assert.deepEqual(heads, ["node", "state", "seen", "running", "slots", "done", "late", "fenced", "version"]);
+  isClean(page);
+  console.log("ok: the page shows the hosts, and which of them is gone");
+}
+
 try {
-  await { kill, reader, hostile, barriers }[what]();
+  await { kill, reader, hostile, barriers, hosts }[what]();
 } finally {
   await browser.close();
 }

@@ -10,6 +10,7 @@ const { example } = await page("example");
 const { grid, fill } = await page("grid");
 const { grouped } = await page("groups");
 const { remembered } = await page("remembered");
+const { running, slots, summary } = await page("nodes");
 
 const tick = (t, fib) => ({ t, pools: { fib: { s: "", q: 0, run: 0, d: [0, 0, 0, 0], w: [0, 0], r: [0, 0], ...fib } } });
 
@@ -131,4 +132,12 @@ test("a death that was heard and is remembered is one", () => {
   const [one, ...others] = remembered(heard, kept);
   assert.deepEqual([one.slot, one.signature, one.at, others.length], [3, "SIGSEGV", 2000, 0]);
   assert.equal(grouped([one, { ...one, worker: "fib-8" }])[0].count, 2);
+});
+
+test("hosts are counted by their state, and only the living run jobs", () => {
+  const host = (state, held) => ({ state, held, slots: { fib: 2, ping: 3 } });
+  const hosts = [host("up", 4), host("up", 0), host("left", 0), host("gone", 2)];
+  assert.equal(summary(hosts), "2 up, 1 gone, 4 of 10 jobs at a time");
+  assert.equal(summary([host("gone", 2)]), "0 up, 1 gone");
+  assert.deepEqual([slots(hosts[0]), running(hosts[0]), running(hosts[3])], ["fib: 2, ping: 3", "4", "–"]);
 });

@@ -23,6 +23,7 @@ mod error;
 pub mod events;
 pub mod filter;
 pub mod follow;
+pub mod hosts;
 pub mod jobs;
 pub mod pools;
 mod problem;

@@ -69,6 +69,8 @@ kinds! {
          GET /v1/pools/{pool}. Nothing has changed."
     UnknownSchedule "unknown_schedule" "There is no such schedule"
         "GET /v1/schedules lists the schedules of this server. They are in its configuration."
+    NoCluster "no_cluster" "The server has no cluster"
+        "Only a server with `[cluster]` in its configuration has hosts. This one runs its jobs itself: GET /v1/pools shows where."
     UnknownJob "unknown_job" "There is no such job"
         "No job has this id: its record has expired or made room for others, the server was restarted since, or the job ends \
          with its request and has no record. Only jobs that were sent with `Prefer: respond-async`, `Prefer: wait=…` or an \

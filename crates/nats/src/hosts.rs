@@ -5,6 +5,7 @@ use crate::link::LinkError;
 use crate::node::{NodeFigures, Shared};
 use crate::node_id::NodeId;
 use crate::streams;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use procpool_protocol::engine::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -13,7 +14,10 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 /// Maximum number of hosts of one answer. Those that were seen last come first.
-const MOST: usize = 1000;
+const MOST: usize = procpool_protocol::engine::MAX_HOSTS;
+
+/// Number of hosts that are asked for together.
+const AT_ONCE: usize = 32;
 
 /// A node as it tells of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,14 +98,17 @@ impl Cluster {
     /// # Errors
     /// When the server did not answer, or the streams are missing.
     pub async fn hosts(&self) -> Result<Vec<Host>, LinkError> {
-        let (link, stream) = (&self.0.link, self.0.namespace.hosts());
+        let (link, of_hosts) = (&self.0.link, self.0.namespace.hosts());
         let info: Info =
-            link.api(&format!("STREAM.INFO.{stream}"), &json!({ "subjects_filter": ">" })).await?;
+            link.api(&format!("STREAM.INFO.{of_hosts}"), &json!({ "subjects_filter": ">" })).await?;
         let now = info.ts.as_deref().and_then(streams::parse_time).unwrap_or_default();
+        let of_hosts = &of_hosts;
+        let looks = info.state.subjects.unwrap_or_default().into_keys();
+        let looks = looks.map(|subject| async move { link.last(of_hosts, &subject).await });
+        let told: Vec<_> = stream::iter(looks).buffer_unordered(AT_ONCE).try_collect().await?;
         let mut hosts = Vec::new();
-        for subject in info.state.subjects.unwrap_or_default().into_keys() {
-            // It may have expired since.
-            let Some(stored) = link.last(&stream, &subject).await? else { continue };
+        // One may have expired since.
+        for stored in told.into_iter().flatten() {
             let Ok(mut host) = serde_json::from_slice::<Host>(&stored.body) else { continue };
             host.seen = Duration::from_nanos(now.saturating_sub(stored.time));
             host.state = HostState::of(&host, host.seen, self.0.settings.timings.lease);

@@ -9,6 +9,7 @@ pub use crate::deaths::{DeadPayload, Death, DeathGroup, DeathPage, DeathQuery};
 pub use crate::distribution::Distribution;
 pub use crate::figures::{PayloadBytes, PoolFigures, Reloads};
 pub use crate::history::PoolHistory;
+pub use crate::hosts::{HostState, HostStatus, MAX_HOSTS};
 pub use crate::inspection::{InspectionError, Profile, StackOptions};
 pub use crate::offered::Offered;
 use crate::outcome::{Finished, JobError, JobId};
@@ -184,6 +185,9 @@ pub trait Engine: Send + Sync + 'static {
 /// The result of a reload, or `None` if there is no such pool.
 pub type Reloaded = Option<Result<ReloadReport, ReloadError>>;
 
+/// The hosts of an engine, those that were heard of last first, or why they are not known.
+pub type Hosts = Result<Arc<[HostStatus]>, String>;
+
 /// Shows the pools that run, and changes them.
 pub trait Admin: Send + Sync + 'static {
     /// Returns every pool, by name.
@@ -193,6 +197,12 @@ pub trait Admin: Send + Sync + 'static {
     /// [`pools`](Self::pools) knows.
     fn figures(&self) -> Vec<PoolFigures> {
         self.pools().into_iter().map(PoolFigures::from).collect()
+    }
+
+    /// Returns the hosts that run jobs for this engine, at most [`MAX_HOSTS`]. `None` if it runs all of them itself, as by
+    /// default.
+    fn hosts(&self) -> Option<BoxFuture<'_, Hosts>> {
+        None
     }
 
     /// Returns the last `seconds` of one pool. Returns `None` if there is no such pool, or this engine remembers

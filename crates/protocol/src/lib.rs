@@ -44,6 +44,7 @@ pub mod frame;
 pub mod handshake;
 mod history;
 mod host_lost;
+mod hosts;
 mod in_place;
 pub mod inspection;
 mod job;

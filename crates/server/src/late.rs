@@ -1,16 +1,17 @@
 //! A coordinator that is still starting: the server answers from the first moment, so that a load
 //! balancer sees `/readyz` say 503 and a supervisor `/livez` say OK while workers load their state.
 
+use crate::cluster::Hosts;
 use crate::reload::{self, Configuration};
 use crate::spans::{Following, Spans};
 use procpool_coordinator::Coordinator;
 use procpool_jobs::Jobs;
 use procpool_nats::ClusterJobs;
 use procpool_protocol::engine::{
-    Accepted, Admin, BoxFuture, ConfigReloadError, ConfigReport, Death, DeathGroup, DeathPage, DeathQuery,
-    Engine, InspectionError, JobLimits, Offered, OutputOf, PoolFigures, PoolHistory, PoolSample, PoolSchemas,
-    PoolSettings, PoolStatus, PoolUsage, Profile, Quarantine, ReconfigureError, Reloaded, StackOptions,
-    Submission, Watched, WorkerDetail, WorkerOrder, WorkerStatus,
+    self, Accepted, Admin, BoxFuture, ConfigReloadError, ConfigReport, Death, DeathGroup, DeathPage,
+    DeathQuery, Engine, InspectionError, JobLimits, Offered, OutputOf, PoolFigures, PoolHistory, PoolSample,
+    PoolSchemas, PoolSettings, PoolStatus, PoolUsage, Profile, Quarantine, ReconfigureError, Reloaded,
+    StackOptions, Submission, Watched, WorkerDetail, WorkerOrder, WorkerStatus,
 };
 use procpool_protocol::outcome::{Refusal, Refused};
 use procpool_protocol::stack::Stack;
@@ -25,6 +26,7 @@ pub(crate) struct Late {
     spans: Spans,
     /// Runs the jobs of its pools, wherever that is.
     cluster: Option<ClusterJobs>,
+    hosts: Hosts,
 }
 
 impl Late {
@@ -165,6 +167,11 @@ impl Admin for Late {
 
     fn figures(&self) -> Vec<PoolFigures> {
         self.get().map(Admin::figures).unwrap_or_default()
+    }
+
+    fn hosts(&self) -> Option<BoxFuture<'_, engine::Hosts>> {
+        let cluster = self.cluster()?.front().cluster();
+        Some(Box::pin(self.hosts.look(cluster)))
     }
 
     fn history(&self, pool: &str, seconds: usize) -> Option<PoolHistory> {

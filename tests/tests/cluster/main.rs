@@ -2,6 +2,7 @@
 
 mod commands;
 mod deploy;
+mod hosts;
 mod jobs;
 mod kills;
 mod stage;

@@ -9,6 +9,7 @@ import { ifThere } from './features.js';
 import { parse, showsPool } from './find.js';
 import { Header } from './header.js';
 import { HelpPane } from './help.js';
+import { Hosts } from './hosts.js';
 import { listen } from './keys.js';
 import { Longest } from './longest.js';
 import { Model } from './model.js';
@@ -139,6 +140,7 @@ function App() {
           : html`
             ${pools.map((pool) => html`<${PoolPanel} key=${pool.name} pool=${pool} ...${shared} />`)}
             ${pools.length === 0 && html`<${NoPools} hasFilter=${find !== ''} clear=${() => setFind('')} />`}
+            ${session.has_hosts && html`<${Hosts} who=${session.name} />`}
             <div class="pair">
               <${Deaths} deaths=${deaths} now=${model.at} filter=${filter} open=${(death) => setPane({ kind: 'death', death })} />
               <${Longest} pools=${pools} may=${may} choose=${choose} />

@@ -3,15 +3,17 @@
 import { useEffect, useState } from './preact.js';
 
 /**
- * Returns the newest answer of `ask`, and whether there was one. A failure keeps the last, and so does
- * another question, until it is answered.
+ * Returns the newest answer of `ask`, whether there was one, and whether the last question failed. A failure
+ * keeps the last answer, and so does another question, until it is answered.
  * @template T
  * @param {(signal: AbortSignal) => Promise<T>} ask
  * @param {number} every milliseconds between two answers
  * @param {any[]} about begins anew when one of these is another
  */
 export function usePoll(ask, every, about) {
-  const [answer, setAnswer] = useState(/** @type {{value?: T, isKnown: boolean}} */ ({ isKnown: false }));
+  const [answer, setAnswer] = useState(
+    /** @type {{value?: T, isKnown: boolean, hasFailed?: boolean}} */ ({ isKnown: false }),
+  );
   useEffect(() => {
     const aborter = new AbortController();
     let timer = 0;
@@ -24,7 +26,7 @@ export function usePoll(ask, every, about) {
         const value = await ask(aborter.signal);
         if (!aborter.signal.aborted) setAnswer({ value, isKnown: true });
       } catch {
-        if (!aborter.signal.aborted) setAnswer((last) => ({ ...last, isKnown: true }));
+        if (!aborter.signal.aborted) setAnswer((last) => ({ ...last, isKnown: true, hasFailed: true }));
       }
       if (!aborter.signal.aborted) timer = setTimeout(look, every);
     };

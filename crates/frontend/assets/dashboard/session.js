@@ -4,7 +4,8 @@ import { ApiError, call, get } from './api.js';
 import { html, useState } from './preact.js';
 
 /**
- * @typedef {{name: string, scopes: string[], pools: string[], signed_in: boolean, needs_token: boolean}} Session
+ * @typedef {{name: string, scopes: string[], pools: string[], signed_in: boolean, needs_token: boolean,
+ *   has_hosts?: boolean}} Session
  */
 
 /** @returns {Promise<Session>} */

@@ -24,6 +24,8 @@ pub(crate) struct Who {
     signed_in: bool,
     /// A token could give it further rights.
     needs_token: bool,
+    /// `GET /v1/hosts` has the hosts of a cluster.
+    has_hosts: bool,
 }
 
 /// Returns who sends this request.
@@ -51,6 +53,7 @@ pub(crate) async fn who(shared: &Shared, head: &Parts) -> Who {
         pools: principal.pools(),
         signed_in,
         needs_token: takes_token && !Scope::ALL.into_iter().all(may),
+        has_hosts: shared.app.admin.hosts().is_some(),
     }
 }
 

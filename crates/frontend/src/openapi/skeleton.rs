@@ -18,6 +18,7 @@ const PIECES: &[&str] = &[
     include_str!("../../assets/openapi/jobs.json"),
     include_str!("../../assets/openapi/schedules.json"),
     include_str!("../../assets/openapi/pools.json"),
+    include_str!("../../assets/openapi/hosts.json"),
     include_str!("../../assets/openapi/deaths.json"),
     include_str!("../../assets/openapi/debugging.json"),
     include_str!("../../assets/openapi/server.json"),

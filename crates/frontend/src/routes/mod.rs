@@ -8,6 +8,7 @@ mod deaths;
 mod docs;
 mod events;
 mod health;
+mod hosts;
 mod job;
 mod job_list;
 mod jobs;
@@ -64,6 +65,7 @@ fn map() -> Vec<Route> {
         post(Submit, "/v1/jobs/{id}/rerun", jobs::rerun).of_a_job(),
         get(Read, "/v1/schedules", schedules::list),
         post(Operate, "/v1/schedules/{schedule}/run", schedules::run),
+        get(Read, "/v1/hosts", hosts::list),
         get(Read, "/v1/events", events::stream),
         get(Read, "/v1/pools", pools::all),
         get(Read, "/v1/pools/{pool}", pools::one),

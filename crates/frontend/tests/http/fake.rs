@@ -2,7 +2,7 @@
 
 use crate::lines::Lines;
 use procpool_protocol::engine::{
-    Accepted, Activity, Admin, BoxFuture, Death, DeathGroup, DeathPage, DeathQuery, Engine, JobEvent,
+    Accepted, Activity, Admin, BoxFuture, Death, DeathGroup, DeathPage, DeathQuery, Engine, Hosts, JobEvent,
     JobEvents, JobLimit, OutputOf, PoolSample, PoolSchemas, PoolSettings, PoolStatus, PoolUsage, Quarantine,
     ReconfigureError, ReloadError, ReloadReport, Reloaded, Submission, SuspectClient, SuspectPayload,
     Watched, WorkerDetail, WorkerOrder, WorkerState, WorkerStatus, WorkerUsage,
@@ -43,6 +43,8 @@ pub(crate) struct Fake {
     pub(crate) output: Arc<Lines>,
     /// The pools as those see them who watch.
     pub(crate) samples: Mutex<Vec<PoolSample>>,
+    /// The hosts of its cluster, once a test has made it have some.
+    pub(crate) hosts: Mutex<Option<Hosts>>,
 }
 
 /// The id of every job, in bits and in digits.
@@ -66,6 +68,7 @@ impl Fake {
             watched: Mutex::default(),
             output: Arc::default(),
             samples: Mutex::default(),
+            hosts: Mutex::default(),
         })
     }
 
@@ -199,6 +202,11 @@ impl Admin for Fake {
         let mut down = PoolStatus::new("down", "/bin/procpool-down");
         down.workers.starting = 1;
         vec![down, fib]
+    }
+
+    fn hosts(&self) -> Option<BoxFuture<'_, Hosts>> {
+        let hosts = self.hosts.lock().unwrap().clone()?;
+        Some(Box::pin(async { hosts }))
     }
 
     fn workers(&self, pool: &str) -> Option<Vec<WorkerStatus>> {

@@ -20,6 +20,7 @@ mod dashboard;
 mod deaths;
 mod events;
 mod half_closed;
+mod hosts;
 mod inputs;
 mod job_lists;
 mod job_rights;

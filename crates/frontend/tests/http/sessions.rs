@@ -36,15 +36,18 @@ async fn sign_in(server: &Server, secret: &str) -> String {
 async fn a_token_becomes_a_cookie_that_says_who_asks_until_it_is_given_back() {
     let server = Server::with_tokens(Fake::echo(), &tokens(&[Scope::Read, Scope::Operate])).await;
     let stranger = ask(&server, "GET", "/v1/session", "").await.json();
-    let nobody =
-        json!({"name": "anonymous", "scopes": [], "pools": [], "signed_in": false, "needs_token": true});
+    let nobody = json!({
+        "name": "anonymous", "scopes": [], "pools": [], "signed_in": false, "needs_token": true, "has_hosts": false,
+    });
     assert_eq!(stranger, nobody);
     assert_eq!(ask(&server, "GET", "/v1/pools", "").await.status, 401);
 
     let cookie = sign_in(&server, SECRET).await;
     assert_eq!(ask(&server, "GET", "/v1/pools", &cookie).await.status, 200);
     let who = ask(&server, "GET", "/v1/session", &cookie).await.json();
-    let ann = json!({"name": "ann", "scopes": ["read", "operate"], "pools": [], "signed_in": true, "needs_token": true});
+    let ann = json!({
+        "name": "ann", "scopes": ["read", "operate"], "pools": [], "signed_in": true, "needs_token": true, "has_hosts": false,
+    });
     assert_eq!(who, ann);
 
     let ended = ask(&server, "DELETE", "/v1/session", &format!("{OWN}{cookie}")).await;

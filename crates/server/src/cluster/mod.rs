@@ -1,7 +1,10 @@
 //! Jobs on many hosts: connects a server or a node to its cluster, and carries out `procpool cluster`.
 
 mod doctor;
+mod hosts;
 mod table;
+
+pub(crate) use hosts::Hosts;
 
 use crate::cli::cluster::{ClusterArgs, ClusterCommand};
 use crate::cli::remote::Form;

@@ -1,8 +1,9 @@
 //! The hosts of a cluster as text. Pure.
 
+use super::hosts::status;
 use procpool_nats::Host;
 use procpool_protocol::printable::printable;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::time::Duration;
 
 const TITLES: [&str; 9] = ["NODE", "STATE", "SEEN", "RUNNING", "SLOTS", "DONE", "LATE", "FENCED", "VERSION"];
@@ -52,15 +53,9 @@ fn ago(time: Duration) -> String {
     }
 }
 
-/// Returns a host as JSON.
+/// Returns a host as JSON, as `GET /v1/hosts` has it.
 pub(super) fn json(host: &Host) -> Value {
-    let figures = &host.figures;
-    json!({
-        "node": host.node, "host": host.host, "pid": host.pid, "version": host.version,
-        "state": host.state.name(), "seen_ms": u64::try_from(host.seen.as_millis()).unwrap_or(u64::MAX),
-        "slots": host.slots, "held": figures.held, "told": figures.told, "late": figures.late,
-        "decided": figures.decided, "fenced": figures.fenced, "left": figures.left,
-    })
+    serde_json::to_value(status(host)).unwrap_or_default()
 }
 
 #[cfg(test)]

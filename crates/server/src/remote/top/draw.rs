@@ -25,8 +25,9 @@ pub(super) fn draw(frame: &mut Frame<'_>, model: &Model, view: &View) {
     let pools = u16::try_from(model.pools.len()).unwrap_or(u16::MAX);
     let area = frame.area();
     let list = pools.saturating_add(3).min((area.height / LIST).max(4));
-    let [title, list, chosen, below, keys] = Layout::vertical([
+    let [title, hosts, list, chosen, below, keys] = Layout::vertical([
         Constraint::Length(1),
+        Constraint::Length(u16::from(model.hosts.is_some())),
         Constraint::Length(list),
         Constraint::Fill(2),
         Constraint::Fill(2),
@@ -36,6 +37,10 @@ pub(super) fn draw(frame: &mut Frame<'_>, model: &Model, view: &View) {
     let [longest, happened] = Layout::horizontal([Constraint::Fill(3), Constraint::Fill(2)]).areas(below);
     let index = view.index(model);
     frame.render_widget(head(model, view), title);
+    if let Some(all) = &model.hosts {
+        let style = if all.is_odd() { view.style(Color::Yellow) } else { Style::new() };
+        frame.render_widget(Line::from(all.summary()).style(style), hosts);
+    }
     list_of_pools(frame, list, model, view, index);
     if let Some((name, pool)) = model.pools.iter().nth(index) {
         one_pool(frame, chosen, name, pool, view);
@@ -240,6 +245,20 @@ mod tests {
         ] {
             assert!(screen.contains(words), "{words} is not in\n{screen}");
         }
+    }
+
+    #[test]
+    fn the_hosts_of_a_cluster_have_a_line() {
+        let shown = |model: &Model| {
+            let mut terminal = Terminal::new(TestBackend::new(80, 20)).unwrap();
+            let view = View::new("http://localhost:3000".into(), true);
+            terminal.draw(|frame| draw(frame, model, &view)).unwrap();
+            terminal.backend().to_string()
+        };
+        let mut model = Model::default();
+        assert!(!shown(&model).contains("hosts"));
+        model.hosts = serde_json::from_str(r#"{"hosts":[{"state":"up","slots":{"fib":2}}]}"#).ok();
+        assert!(shown(&model).contains("hosts: 1 up   running there 0/2"), "{}", shown(&model));
     }
 
     #[test]

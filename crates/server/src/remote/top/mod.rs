@@ -2,6 +2,7 @@
 //! connection; the rest decides and draws without either.
 
 mod draw;
+mod hosts;
 mod model;
 mod view;
 
@@ -11,6 +12,7 @@ use super::{RemoteError, server};
 use crate::cli::top::TopArgs;
 use crate::signals::Signals;
 use procpool_client::events::Decoder;
+use procpool_client::hosts::Hosts;
 use procpool_client::{Client, Ending, Streaming, pools, within};
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event};
@@ -37,8 +39,9 @@ pub(crate) async fn top(args: TopArgs) -> Result<Ending, RemoteError> {
     let mut signals = Signals::catch().map_err(|error| RemoteError::Terminal(io::Error::other(error)))?;
     let view = View::new(name, std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()));
     let mut screen = Screen::new().map_err(RemoteError::Terminal)?;
+    let hosts = hosts::hosts(server::client(&args.remote)?);
     let ended = tokio::select! {
-        ended = show(&mut screen, &client, stream, view) => ended,
+        ended = show(&mut screen, &client, stream, hosts, view) => ended,
         _ = signals.stop() => Ok(()),
     };
     drop(screen);
@@ -50,6 +53,7 @@ async fn show(
     screen: &mut Screen,
     client: &Client,
     mut stream: Streaming,
+    mut hosts: mpsc::Receiver<Hosts>,
     mut view: View,
 ) -> Result<(), RemoteError> {
     let (mut keys, mut model, mut decoder) = (keys(), Model::default(), Decoder::default());
@@ -66,6 +70,10 @@ async fn show(
                 }
                 None => return Err(RemoteError::Gone { server: client.server().clone(), drained: model.is_over }),
             },
+            Some(told) = hosts.recv() => {
+                model.hosts = Some(told);
+                Step::Draw
+            }
             pressed = keys.recv() => match pressed {
                 Some(Event::Key(key)) => view.key(key, &model),
                 Some(Event::Resize(..)) => Step::Draw,

@@ -1,6 +1,7 @@
 //! The server as its events show it. Pure: the events bring their own time.
 
 use procpool_client::events::Event;
+use procpool_client::hosts::Hosts;
 use procpool_protocol::printable::printable;
 use serde::Deserialize;
 use serde_json::Value;
@@ -30,6 +31,8 @@ pub(super) struct Model {
     pub(super) is_over: bool,
     /// Milliseconds since the epoch, by the server's clock.
     pub(super) at: u64,
+    /// The hosts of its cluster, if it has one.
+    pub(super) hosts: Option<Hosts>,
 }
 
 /// A death or a change.

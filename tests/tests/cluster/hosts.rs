@@ -1,0 +1,70 @@
+//! The hosts of a cluster as a server shows them, and what it says of pools that run there.
+
+use crate::stage::Stage;
+use procpool_needs::{Need, skip};
+use procpool_tests::PATIENCE;
+use procpool_tests::binaries::binary;
+use procpool_tests::eventually;
+use procpool_tests::http::get;
+use procpool_tests::server::Server;
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use std::path::Path;
+use std::process::Stdio;
+use tokio::process::Command;
+
+async fn hosts(front: &Server) -> Vec<Value> {
+    let answer = get(front.address(), "/v1/hosts").await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.json()["hosts"].as_array().expect("a list").clone()
+}
+
+async fn is(front: &Server, node: &str, state: &str) -> Value {
+    eventually("the state of a host", async || {
+        hosts(front).await.into_iter().find(|host| host["node"] == node && host["state"] == state)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_server_shows_its_hosts_and_which_of_them_is_gone() {
+    let Some(stage) = Stage::start().await else { return };
+    let front = stage.front("").await;
+    assert_eq!(hosts(&front).await, Vec::<Value>::new());
+    let (mut lost, other) = (stage.node().await, stage.node().await);
+    let up = is(&front, &lost.name, "up").await;
+    assert_eq!((&up["slots"], &up["held"]), (&json!({"once": 2, "again": 2}), &json!(0)));
+    lost.signal(Signal::KILL);
+    lost.ended().await;
+    is(&front, &lost.name, "gone").await;
+    is(&front, &other.name, "up").await;
+    // The command and the server say the same.
+    let said = stage.cluster(&["status", "-o", "json"]).await;
+    let said: Vec<Value> = serde_json::from_str(&said.stdout).expect("JSON");
+    let gone = said.iter().find(|host| host["node"] == lost.name).expect("the host");
+    let keys = |host: &Value| host.as_object().map(|it| it.keys().cloned().collect::<Vec<_>>());
+    assert_eq!((keys(gone), &gone["state"]), (keys(&up), &json!("gone")));
+    in_a_browser(&front, &other.name, &lost.name).await;
+}
+
+/// Looks at the page, if there is a browser.
+async fn in_a_browser(front: &Server, up: &str, gone: &str) {
+    for (program, args) in [("chromium", ["--version", ""]), ("node", ["-p", "[].toSorted().length"])] {
+        let args = args.iter().filter(|it| !it.is_empty());
+        let status = Command::new(program).args(args).stdin(Stdio::null()).output().await;
+        if !status.is_ok_and(|it| it.status.success()) {
+            return skip(Need::Chromium, format!("there is no {program} that is new enough"));
+        }
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/dashboard.mjs");
+    let mut command = Command::new("node");
+    command.arg(script).arg(format!("http://{}", front.address())).args(["hosts", up, gone]);
+    for variable in ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"] {
+        command.env_remove(variable);
+    }
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    let output = tokio::time::timeout(PATIENCE, command.output()).await.expect("the script ends").unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("ok: the page shows the hosts"), "{said}");
+}
