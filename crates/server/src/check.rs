@@ -1,5 +1,7 @@
-//! `procpool check`: reads a configuration as `serve` would, and starts nothing unless it is asked to.
+//! `procpool check`: reads a configuration as `serve` would, or as `node` would, and starts nothing unless it is asked to.
 
+use crate::cli::CheckArgs;
+use crate::cluster;
 use crate::config::schedules::now;
 use crate::config::{ClusterConfig, Config, Durability, DurableConfig, PoolSpec, ScheduleSpec};
 use crate::error::Error;
@@ -13,7 +15,6 @@ use procpool_protocol::{MemoryCount, size};
 use procpool_schedules::Wall;
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -25,15 +26,15 @@ const LOOK: Duration = Duration::from_millis(2);
 
 /// Prints what would be served, after it has looked for everything that would prevent it. A setting that is
 /// probably a mistake is a warning on standard error.
-pub(crate) fn check(path: Option<&Path>) -> Result<ExitCode, Error> {
-    let (config, pools) = inspected(path)?;
+pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode, Error> {
+    let (config, pools) = inspected(args)?;
     tell(&whole(&config, &pools))
 }
 
 /// The same, after it has started one worker of each pool and stopped it again. Only a worker knows its jobs.
-pub(crate) async fn check_starts(path: Option<&Path>) -> Result<ExitCode, Error> {
+pub(crate) async fn check_starts(args: CheckArgs) -> Result<ExitCode, Error> {
     let mut signals = Signals::catch()?;
-    let (config, mut pools) = inspected(path)?;
+    let (config, mut pools) = inspected(&args)?;
     let started = async {
         for pool in &mut pools {
             start(pool).await?;
@@ -81,14 +82,19 @@ fn tell(report: &str) -> Result<ExitCode, Error> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Returns the pools, after a look for everything that would keep them from being started.
-fn inspected(path: Option<&Path>) -> Result<(Config, Vec<PoolConfig>), Error> {
-    let config = Config::load(path)?;
+/// Returns the pools that would be started here, after a look for everything that would prevent that.
+fn inspected(args: &CheckArgs) -> Result<(Config, Vec<PoolConfig>), Error> {
+    let config = Config::load(args.config.as_deref())?;
     let settings = config.server.clone().resolve()?;
     Keys::load(settings.tokens, settings.tls)?;
     config.cluster.as_ref().map(ClusterConfig::resolve).transpose()?;
-    let pools = config.pools.iter().map(checked).collect::<Result<Vec<_>, _>>()?;
-    let warnings = config.pools.iter().zip(&pools).flat_map(|(spec, pool)| spec.warnings(pool));
+    let specs: Vec<_> = match (args.node, &args.config, &config.cluster) {
+        (true, Some(file), None) => return Err(cluster::no_cluster(file)),
+        (true, ..) => config.pools.iter().filter(|pool| config.is_in_cluster(pool)).collect(),
+        (false, ..) => config.own_pools().collect(),
+    };
+    let pools = specs.iter().map(|spec| checked(spec)).collect::<Result<Vec<_>, _>>()?;
+    let warnings = specs.iter().zip(&pools).flat_map(|(spec, pool)| spec.warnings(pool));
     warn(warnings.map(|warning| warning.to_string()));
     // Their inputs are in files, too.
     jobs::scheduled(&config.schedules)?;
@@ -115,7 +121,12 @@ fn checked(spec: &PoolSpec) -> Result<PoolConfig, Error> {
 fn whole(config: &Config, pools: &[PoolConfig]) -> String {
     let mut text = report(pools, memory_count);
     for (pool, retry) in config.pools.iter().filter_map(|pool| Some((&pool.name, pool.durable?))) {
-        let _ = writeln!(text, "  {pool}: {retry}");
+        // The executable of a pool that runs elsewhere need not be here.
+        let elsewhere = match pools.iter().any(|own| own.name == *pool) || config.cluster.is_none() {
+            true => "",
+            false => "; runs on the nodes of the cluster, where `procpool check --node` looks at it",
+        };
+        let _ = writeln!(text, "  {pool}: {retry}{elsewhere}");
     }
     text.extend(config.durable.as_ref().map(state));
     if let Some(cluster) = &config.cluster {

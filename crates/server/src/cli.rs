@@ -255,6 +255,10 @@ pub(crate) struct CheckArgs {
     /// Start one worker of each pool, and stop it again.
     #[arg(long)]
     pub(crate) start: bool,
+
+    /// Check what `procpool node` would run, instead of `procpool serve`.
+    #[arg(long, requires = "config")]
+    pub(crate) node: bool,
 }
 
 #[derive(Args, Debug)]

@@ -130,8 +130,8 @@ fn execute(command: Command) -> Result<ExitCode, Error> {
             let order = run::Order::read(&args)?;
             on_runtime(run::run(order))
         }
-        Command::Check(args) if args.start => on_runtime(check::check_starts(args.config.as_deref())),
-        Command::Check(args) => check::check(args.config.as_deref()),
+        Command::Check(args) if args.start => on_runtime(check::check_starts(args)),
+        Command::Check(args) => check::check(&args),
         Command::Replay(args) => Err(replay::replay(&args)),
         Command::Conform(args) => conform::conform(args),
         Command::Token(args) => token::token(&args.command),

@@ -6,6 +6,7 @@ use procpool_tests::PATIENCE;
 use procpool_tests::binaries::binary;
 use procpool_tests::eventually;
 use procpool_tests::http::get;
+use procpool_tests::program::finish;
 use procpool_tests::server::Server;
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -67,4 +68,42 @@ async fn in_a_browser(front: &Server, up: &str, gone: &str) {
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     assert!(said.contains("ok: the page shows the hosts"), "{said}");
+}
+
+#[tokio::test]
+async fn a_front_is_ready_for_the_pools_of_its_cluster_with_a_host_and_without() {
+    let Some(mut stage) = Stage::start().await else { return };
+    let front = stage.front("").await;
+    let ready = async || get(front.address(), "/readyz?pool=once").await;
+    let alone = ready().await;
+    assert!(alone.status == 200 && alone.text().contains("no host of the cluster runs"), "{}", alone.text());
+    let node = stage.node().await;
+    eventually("a host of the pool", async || (ready().await.text() == "OK").then_some(())).await;
+    stage.kill_server().await;
+    eventually("that the cluster is away", async || (ready().await.status == 503).then_some(())).await;
+    drop(node);
+}
+
+#[tokio::test]
+async fn only_a_node_looks_for_the_executables_of_the_pools_that_nodes_run() {
+    let scratch = procpool_tests::server::Scratch::new();
+    let text = "[pools.report]\ncommand = \"/no/such/report\"\ndurable = true\n\
+                [cluster]\nnats = \"nats://127.0.0.1:1\"\nreplicas = 1\naccept_loss_on_power_failure = true\n";
+    let file = scratch.write("procpool.toml", text);
+    let check = async |more: &[&str]| {
+        finish(Command::new(binary("procpool")).arg("check").args(more).arg("--config").arg(&file)).await
+    };
+    let front = check(&[]).await;
+    assert_eq!(front.code, Some(0), "{front:?}");
+    let line = "report: durable, 1 attempt; runs on the nodes of the cluster";
+    assert!(front.stdout.starts_with("ok: 0 pools\n") && front.stdout.contains(line), "{front:?}");
+    let node = check(&["--node"]).await;
+    assert!(node.code == Some(1) && node.stderr.contains("/no/such/report"), "{node:?}");
+    // One process that is both looks, too.
+    scratch.write("procpool.toml", &format!("{text}node = true\n"));
+    let both = check(&[]).await;
+    assert!(both.code == Some(1) && both.stderr.contains("/no/such/report"), "{both:?}");
+    scratch.write("procpool.toml", "[pools.report]\ncommand = \"sh\"\n");
+    let none = check(&["--node"]).await;
+    assert!(none.code == Some(1) && none.stderr.contains("has no cluster"), "{none:?}");
 }

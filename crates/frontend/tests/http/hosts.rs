@@ -84,3 +84,20 @@ async fn a_client_of_some_pools_sees_their_slots() {
     assert_eq!(of_fib["hosts"][0]["slots"], json!({"fib": 4}));
     assert_eq!(ask(token(Scope::Submit, None)).await.status, 403);
 }
+
+#[tokio::test]
+async fn a_pool_of_a_cluster_is_ready_while_the_cluster_takes_its_jobs() {
+    let (engine, server) = clustered(vec![host("a-1", "down", HostState::Up)]).await;
+    let ready = async |pool: &str| {
+        let answer = server.get(&format!("/readyz?pool={pool}")).await;
+        (answer.status, answer.text().to_owned())
+    };
+    // It has no worker here, and a host runs it.
+    assert_eq!(ready("down").await, (200, "OK".into()));
+    let waits = "OK, but no host of the cluster runs the pool `fib` at the moment: its jobs wait for one";
+    assert_eq!(ready("fib").await, (200, waits.into()));
+    assert_eq!(ready("ping").await.0, 404);
+    *engine.hosts.lock().unwrap() = Some(Err("no responders".into()));
+    let (status, text) = ready("fib").await;
+    assert!(status == 503 && text.contains("the cluster does not answer: no responders"), "{text}");
+}
