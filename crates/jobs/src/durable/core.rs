@@ -11,7 +11,7 @@ use crate::local::no_room;
 use procpool_protocol::JobError;
 use procpool_protocol::JobId;
 use procpool_protocol::outcome::{Finished, Refusal, Timing};
-use procpool_registry::{Cancelled, Decision, Durable, Event, Handled, Record, Registry, State, Time, Trial};
+use procpool_registry::{Decision, Durable, Event, Handled, Record, Registry, State, Time};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -21,8 +21,6 @@ pub(super) struct Core<D> {
     pub(super) lanes: Lanes,
     pub(super) shared: Arc<Shared>,
     pub(super) queue: Arc<OpQueue>,
-    /// When this process began. Earlier jobs may have been handed out by another one.
-    opened: Time,
     /// The present group changes records. Otherwise it needs no commit.
     pub(super) is_dirty: bool,
     /// The outcomes that the present group has set. To read them again would cost as much as to write them.
@@ -39,10 +37,10 @@ pub(super) struct Core<D> {
 }
 
 impl<D: Durable> Core<D> {
-    pub(super) fn new(registry: Registry<D>, shared: Arc<Shared>, queue: Arc<OpQueue>) -> Self {
+    pub(super) fn new(mut registry: Registry<D>, shared: Arc<Shared>, queue: Arc<OpQueue>) -> Self {
+        registry.set_repeatable(shared.options().repeatable());
         Self {
             lanes: Lanes::new(&shared.options()),
-            opened: shared.clock.now(),
             times: [None; 2],
             registry,
             shared,
@@ -74,17 +72,12 @@ impl<D: Durable> Core<D> {
             }
             Op::Cancel(job, _) => {
                 self.is_dirty = true;
-                Answer::Cancelled(self.cancel(now, *job))
+                Answer::Cancelled(self.registry.cancel(now, *job))
             }
             Op::CancelMatching(order) => {
                 self.is_dirty = true;
                 let (filter, from) = (&order.filter, order.from);
-                let found = self.registry.cancel_matching(now, filter, from, order.limit, Trial::DryRun);
-                if let (Ok(found), Trial::Order) = (&found, order.trial) {
-                    for &job in &found.jobs {
-                        self.cancel(now, job);
-                    }
-                }
+                let found = self.registry.cancel_matching(now, filter, from, order.limit, order.trial);
                 Answer::Selected(found)
             }
             Op::Note(name, note, _) => {
@@ -93,6 +86,7 @@ impl<D: Durable> Core<D> {
             }
             Op::Pools(options) => {
                 self.lanes.set_pools(options);
+                self.registry.set_repeatable(options.repeatable());
                 Answer::None
             }
             Op::Drain(_) => {
@@ -146,22 +140,6 @@ impl<D: Durable> Core<D> {
 
     fn may_repeat(&self, record: &Record) -> bool {
         self.lanes.options(&record.pool).is_some_and(|options| options.idempotent)
-    }
-
-    fn cancel(&mut self, now: Time, job: JobId) -> Cancelled {
-        self.doubt(now, job);
-        self.registry.cancel(now, job)
-    }
-
-    /// Counts an attempt of a job that is about to be cancelled, if a worker may have begun it. One that may be repeated is
-    /// handed out without a claim: its start is not known yet, or a process has taken it along.
-    fn doubt(&mut self, now: Time, job: JobId) {
-        let Some(record) = self.registry.job(job) else { return };
-        let waits = matches!(record.state, State::Accepted | State::Queued) && record.due.is_none();
-        let was_handed_out = self.lanes.handed(job).is_some() || record.accepted < self.opened;
-        if waits && was_handed_out && self.may_repeat(&record) {
-            self.registry.handle(now, job, Event::claimed(record.attempt + 1));
-        }
     }
 
     /// Takes the end of a run: the outcome, unless another attempt follows.

@@ -104,7 +104,9 @@ impl<D: Durable> Core<D> {
         let chosen = self.lanes.choose(self.registry.storage(), now);
         for record in &chosen {
             let is_idempotent = self.lanes.options(&record.pool).is_some_and(|options| options.idempotent);
-            if !is_idempotent {
+            if is_idempotent {
+                self.registry.lend(record.id);
+            } else {
                 self.registry.handle(now, record.id, Event::claimed(record.attempt + 1));
                 self.is_dirty = true;
             }
@@ -141,6 +143,14 @@ impl<D: Durable> Core<D> {
     fn perform(&mut self, now: Time, ops: Vec<Op>, answers: Vec<Answer>, chosen: &[Arc<Record>]) {
         self.perform_effects(now);
         self.ended.clear();
+        for op in &ops {
+            // Not before the commit: a group that is undone does not know that a worker had the job.
+            if let Op::End(job, _) | Op::NotTaken(job, _) = op
+                && self.lanes.handed(*job).is_none()
+            {
+                self.registry.take_back(*job);
+            }
+        }
         for (op, answer) in ops.into_iter().zip(answers) {
             self.tell(now, op, answer);
         }

@@ -93,6 +93,11 @@ impl DurableOptions {
         self.pools.iter().filter(|(_, options)| options.durable)
     }
 
+    /// Returns the pools that get their jobs without a claim.
+    pub(super) fn repeatable(&self) -> impl Iterator<Item = Arc<str>> {
+        self.durable().filter(|(_, options)| options.idempotent).map(|(name, _)| name.clone())
+    }
+
     pub(super) fn names(&self) -> Vec<String> {
         self.durable().map(|(name, _)| name.to_string()).collect()
     }

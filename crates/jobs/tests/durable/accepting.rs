@@ -124,6 +124,30 @@ async fn a_cancelled_job_may_have_run_if_a_pool_may_have_begun_it() {
 }
 
 #[tokio::test]
+async fn a_job_that_is_late_may_have_run_if_a_pool_may_have_begun_it() {
+    let mut options = idempotent(2);
+    options.queue = 1;
+    let late = async |desk: &Desk, time| {
+        let mut order = order();
+        order.job.limits = JobLimits::new().timeout(time);
+        let enqueued = desk.jobs.enqueue(order).await.unwrap();
+        let job = id(&enqueued);
+        soon(enqueued.outcome).await;
+        let record = desk.record(job).await;
+        assert_eq!(record.state, State::Finished(OutcomeKind::TimedOut));
+        (record.may_have_run, record.attempt)
+    };
+    let desk = Desk::new(options.clone());
+    let first = id(&desk.enqueue().await);
+    assert_eq!(desk.engine.nth(0).await.id, first);
+    assert_eq!(late(&desk, Duration::from_millis(1)).await, (false, 0), "no pool had it");
+    // A pool has this one, and reports nothing.
+    let desk = Desk::new(options);
+    assert_eq!(late(&desk, Duration::from_millis(200)).await, (true, 1));
+    assert_eq!(desk.engine.nth(0).await.job.pool, "fib");
+}
+
+#[tokio::test]
 async fn waiting_jobs_are_cancelled_by_filter_without_their_pool() {
     let mut options = once();
     options.claims = 1;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use procpool_protocol::outcome::{Finished, JobError, Timing};
 use procpool_protocol::{CrashReport, JobId, Stage};
 
+use super::doubt::Doubt;
 use super::{Cancelled, Handled, Registry};
 use crate::durable::{CommitError, Durable};
 use crate::effect::Effect;
@@ -48,6 +49,7 @@ impl<S: Durable> Registry<S> {
     pub fn durable(storage: S, settings: Settings, number: u64) -> Result<Self, SettingsError> {
         let mut registry = Self::with_storage(storage, settings, number)?;
         registry.holds_queue = true;
+        registry.doubt = Doubt::up_to(registry.storage.newest());
         registry.histories.forget_ended();
         Ok(registry)
     }
@@ -119,6 +121,7 @@ impl<S: Storage> Registry<S> {
         if let Some(outcome) = record.state.outcome() {
             return Cancelled::TooLate(outcome);
         }
+        let record = self.resolve_doubt(record);
         self.handle(now, job, Event::Cancel);
         let finished = ended(&record, now, JobError::cancelled(stage(&record)));
         self.handle(now, job, Event::finished(finished));
@@ -126,7 +129,8 @@ impl<S: Storage> Registry<S> {
     }
 
     /// Ends a job whose time is up while it waits.
-    pub(super) fn end_as_late(&mut self, record: &Record) {
+    pub(super) fn end_as_late(&mut self, record: &Arc<Record>) {
+        let record = &*self.resolve_doubt(record.clone());
         let limit = record.deadline.unwrap_or(self.now).since(record.accepted);
         let finished = ended(record, self.now, JobError::timed_out(stage(record), limit));
         self.handle(self.now, record.id, Event::finished(finished));

@@ -3,6 +3,7 @@
 
 mod bodies;
 mod cancelling;
+mod doubt;
 mod durable;
 mod keys;
 mod listing;
@@ -17,6 +18,7 @@ use procpool_protocol::JobId;
 
 pub use self::bodies::ResultState;
 pub use self::cancelling::{Cancelled, Selection, Trial};
+use self::doubt::Doubt;
 pub use self::durable::Attempts;
 pub use self::listing::{MAX_PAGE, Page};
 pub use self::watching::Resumed;
@@ -59,6 +61,7 @@ pub struct Registry<S = Memory> {
     effects: VecDeque<Effect>,
     /// The registry itself holds the queue: its jobs wait in the storage, and it ends those that wait too long.
     holds_queue: bool,
+    doubt: Doubt,
     /// Distinguishes the cursors of this registry from those of others.
     number: u64,
     now: Time,
@@ -94,7 +97,8 @@ impl<S: Storage> Registry<S> {
     pub fn with_storage(storage: S, settings: Settings, number: u64) -> Result<Self, SettingsError> {
         settings.check()?;
         let (histories, effects) = (Histories::default(), VecDeque::new());
-        Ok(Self { storage, settings, histories, effects, holds_queue: false, number, now: Time::ZERO })
+        let (holds_queue, doubt, now) = (false, Doubt::default(), Time::ZERO);
+        Ok(Self { storage, settings, histories, effects, holds_queue, doubt, number, now })
     }
 
     /// Decides about a job that a client submits. A job that runs as new is

@@ -19,6 +19,10 @@ pub(super) enum Bug {
     RepeatsEverything,
     /// A group without space stays as it is.
     UndoesNothing,
+    /// Jobs that may be repeated are handed out as if no pool had them.
+    ForgetsTheLent,
+    /// The next process takes jobs for unrun that pools had without a claim.
+    TrustsTheWaiting,
 }
 
 pub(super) const ALL: &[(Bug, &str)] = &[
@@ -30,4 +34,6 @@ pub(super) const ALL: &[(Bug, &str)] = &[
     (Bug::TakesStaleVersions, "versions_grow"),
     (Bug::RepeatsEverything, "jobs_run_at_most_once"),
     (Bug::UndoesNothing, "the_undone_has_not_happened"),
+    (Bug::ForgetsTheLent, "the_unrun_has_not_run"),
+    (Bug::TrustsTheWaiting, "the_unrun_has_not_run"),
 ];

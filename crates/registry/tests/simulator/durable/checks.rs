@@ -42,7 +42,13 @@ impl Run {
             if !job.may_repeat && job.starts > 1 {
                 return Err(broken("jobs_run_at_most_once", format!("{job:?}")));
             }
-            if record.attempt != job.starts {
+            let is_unrun = record.state.is_finished() && !record.may_have_run;
+            if is_unrun && job.has_begun {
+                return Err(broken("the_unrun_has_not_run", format!("{record:?} after {job:?}")));
+            }
+            // A job that ends while a worker may have begun it counts an attempt that nobody has reported.
+            let is_doubted = job.may_repeat && record.state.is_finished() && record.attempt == job.starts + 1;
+            if record.attempt != job.starts && !is_doubted {
                 return Err(broken(
                     "attempts_are_starts",
                     format!("{record:?} has had {} starts", job.starts),

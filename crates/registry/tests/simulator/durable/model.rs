@@ -14,6 +14,10 @@ pub(super) struct Known {
     pub(super) starts: u32,
     /// A pool has it now.
     pub(super) is_handed: bool,
+    /// The pool has it without a claim, and has reported no start.
+    pub(super) is_lent: bool,
+    /// A worker has begun it, whatever was reported.
+    pub(super) has_begun: bool,
     /// The outcome that was told, and when it was decided.
     pub(super) outcome: Option<(OutcomeKind, Time, bool)>,
     /// The record as it was last committed.

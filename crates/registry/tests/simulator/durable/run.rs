@@ -19,6 +19,8 @@ pub(super) enum Told {
     Accepted(Arc<Record>),
     /// A pool gets the job.
     Handed(JobId),
+    /// A pool gets the job without a claim.
+    Lent(JobId),
     /// The pool no longer has the job.
     Left(JobId),
     /// The pool has refused the job, and nobody has run it.
@@ -142,7 +144,7 @@ impl Run {
             self.lose_the_finished();
         }
         for job in self.model.jobs.values_mut() {
-            job.is_handed = false;
+            (job.is_handed, job.is_lent) = (false, false);
         }
         self.commit()
     }
@@ -166,6 +168,9 @@ impl Run {
     /// Tells what the group has brought. `is_durable` says that the group was committed.
     pub(super) fn tell(&mut self, is_durable: bool) {
         for told in std::mem::take(&mut self.group) {
+            if let Told::Left(id) | Told::Refused(id) = told {
+                self.registry.take_back(id);
+            }
             self.model.take(told);
         }
         let mut changed = Vec::new();
@@ -221,5 +226,9 @@ fn registry(
     if bug == Some(Bug::FreesKeysEarly) {
         settings.retention.keys /= 2;
     }
-    Registry::durable(store.clone(), settings, number).expect("settings that fit")
+    let mut registry = Registry::durable(store.clone(), settings, number).expect("settings that fit");
+    if bug != Some(Bug::TrustsTheWaiting) {
+        registry.set_repeatable(["again"]);
+    }
+    registry
 }

@@ -72,10 +72,42 @@ impl Run {
         let waiting = self.store.waiting(pool, None, self.random.count(1, 3));
         for record in waiting {
             let is_known = self.model.jobs.get(&record.id).is_some_and(|job| !job.is_handed);
-            if is_known && !self.group.iter().any(|told| matches!(told, Told::Handed(id) if *id == record.id))
-            {
+            let is_chosen =
+                |told: &Told| matches!(told, Told::Handed(id) | Told::Lent(id) if *id == record.id);
+            if !is_known || self.group.iter().any(is_chosen) {
+                continue;
+            }
+            if pool == "again" && self.random.percent(50) {
+                self.lend(record.id);
+            } else {
                 self.begin(record.id);
             }
+        }
+    }
+
+    /// Hands a job out without a claim.
+    fn lend(&mut self, id: JobId) {
+        if !self.has(Bug::ForgetsTheLent) {
+            self.registry.lend(id);
+        }
+        self.group.push(Told::Lent(id));
+    }
+
+    /// Lets the worker of a job that was lent begin it, and lets its pool report that later, or refuse the job.
+    fn report_lent(&mut self, id: JobId) {
+        let Some(record) = self.registry.job(id).filter(|record| !record.state.is_finished()) else { return };
+        let Some(job) = self.model.jobs.get_mut(&id) else { return };
+        let has_left = |told: &Told| matches!(told, Told::Left(left) | Told::Handed(left) if *left == id);
+        match (job.has_begun, self.random.percent(50)) {
+            _ if self.group.iter().any(has_left) => {}
+            (false, true) => job.has_begun = true,
+            (true, true) => {
+                if self.handle(id, Event::started(record.attempt + 1, "worker")) {
+                    self.group.push(Told::Handed(id));
+                }
+            }
+            (false, false) => self.group.push(Told::Left(id)),
+            (true, false) => {}
         }
     }
 
@@ -93,6 +125,9 @@ impl Run {
 
     fn report(&mut self) {
         let Some(id) = self.any(|job| job.is_handed && job.outcome.is_none()) else { return };
+        if self.model.jobs[&id].is_lent {
+            return self.report_lent(id);
+        }
         let Some(record) = self.registry.job(id).filter(|record| record.state == State::Running) else {
             return;
         };
@@ -146,11 +181,17 @@ impl Model {
                     self.keys.insert(key, record.id);
                 }
                 let may_repeat = &*record.pool == "again";
-                let (id, is_handed, outcome, older) = (record.id, false, None, None);
-                self.jobs.insert(id, Known { may_repeat, starts: 0, is_handed, outcome, record, older });
+                let (id, no) = (record.id, false);
+                let (is_handed, is_lent, has_begun, outcome, older) = (no, no, no, None, None);
+                let job =
+                    Known { may_repeat, starts: 0, is_handed, is_lent, has_begun, outcome, record, older };
+                self.jobs.insert(id, job);
             }
-            Told::Handed(id) => self.change(id, |job| (job.starts, job.is_handed) = (job.starts + 1, true)),
-            Told::Left(id) => self.change(id, |job| job.is_handed = false),
+            Told::Handed(id) => self.change(id, |job| {
+                (job.starts, job.is_handed, job.is_lent) = (job.starts + 1, true, false);
+            }),
+            Told::Lent(id) => self.change(id, |job| (job.is_handed, job.is_lent) = (true, true)),
+            Told::Left(id) => self.change(id, |job| (job.is_handed, job.is_lent) = (false, false)),
             Told::Refused(id) => self.change(id, |job| (job.starts, job.is_handed) = (job.starts - 1, false)),
         }
     }
