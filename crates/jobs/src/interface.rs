@@ -29,9 +29,9 @@ pub struct Order {
     pub rerun_of: Option<JobId>,
     /// Time after which the job is to run, from now. `None` is at once.
     pub not_before: Option<Duration>,
-    /// A note that a durable store keeps beside the jobs: its name, and its content or `None` to remove it. It is written
-    /// in the same step as the job, if this order runs a new one. Other stores ignore it.
-    pub note: Option<(String, Option<Vec<u8>>)>,
+    /// A note that a durable store keeps beside the jobs. It is written in the same step as the job, if this order runs a new
+    /// one. Other stores ignore it.
+    pub note: Option<JobNote>,
     /// Dropped when the job has ended or is durable, or when this order runs none.
     pub held: Option<Arc<dyn Any + Send + Sync>>,
 }
@@ -59,6 +59,33 @@ impl Order {
             note: None,
             held: None,
         }
+    }
+}
+
+/// A note that becomes durable together with a job, or not at all.
+#[derive(Clone)]
+pub struct JobNote {
+    /// Its name.
+    pub name: String,
+    content: Arc<dyn Fn(JobId) -> Vec<u8> + Send + Sync>,
+}
+
+impl JobNote {
+    /// Returns a note of this name. `content` is asked with the id of the job, which nobody knows before, and again if the
+    /// step has to be repeated.
+    pub fn new(name: impl Into<String>, content: impl Fn(JobId) -> Vec<u8> + Send + Sync + 'static) -> Self {
+        Self { name: name.into(), content: Arc::new(content) }
+    }
+
+    /// Returns the content for the job of this id.
+    pub(crate) fn of(&self, job: JobId) -> Vec<u8> {
+        (self.content)(job)
+    }
+}
+
+impl fmt::Debug for JobNote {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("JobNote").field("name", &self.name).finish_non_exhaustive()
     }
 }
 

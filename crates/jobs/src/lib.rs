@@ -58,10 +58,10 @@ mod scheduled;
 pub use durable::{DurableJobs, DurableOptions, Health, OpenError, PoolOptions, Retry, ordered};
 pub use fingerprint::fingerprint;
 pub use ids::is_durable;
-pub use interface::{Enqueued, Jobs, Order, Reruns};
+pub use interface::{Enqueued, JobNote, Jobs, Order, Reruns};
 pub use local::LocalJobs;
 pub use routed::{DurablePools, RoutedJobs};
 pub use scheduled::{
-    Clock, MemoryNotes, Note, Notes, Report as ScheduleReport, Run, Scheduled, Schedules,
+    Clock, MemoryNotes, Note, NoteOfJob, Notes, Report as ScheduleReport, Run, Scheduled, Schedules,
     Status as ScheduleStatus,
 };

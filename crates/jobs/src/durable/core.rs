@@ -110,8 +110,8 @@ impl<D: Durable> Core<D> {
             if record.due.is_none() {
                 self.lanes.waits(record);
             }
-            if let Some((name, note)) = &accept.note {
-                self.put_note(name, note.clone());
+            if let Some(note) = &accept.note {
+                self.put_note(&note.name, Some(note.of(record.id)));
             }
         }
         // Heard from before the commit on, so that no end is missed.

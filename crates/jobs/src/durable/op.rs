@@ -3,6 +3,7 @@
 use super::view::Read;
 use crate::bells::Listener;
 use crate::durable::options::DurableOptions;
+use crate::interface::JobNote;
 use procpool_protocol::JobError;
 use procpool_protocol::JobId;
 use procpool_protocol::engine::Submission;
@@ -53,7 +54,7 @@ pub(super) struct Accept {
     /// The time until it may run.
     pub(super) delay: Option<Duration>,
     /// A note that becomes durable together with the job.
-    pub(super) note: Option<(String, Option<Vec<u8>>)>,
+    pub(super) note: Option<JobNote>,
     pub(super) tell: Tell<Accepted>,
 }
 

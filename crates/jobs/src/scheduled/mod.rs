@@ -3,7 +3,7 @@
 
 mod notes;
 
-pub use notes::{MemoryNotes, Note, Notes, Run};
+pub use notes::{MemoryNotes, Note, NoteOfJob, Notes, Run};
 
 use crate::interface::{Jobs, Order};
 use procpool_protocol::engine::Submission;
@@ -146,13 +146,8 @@ impl Schedules {
         let scheduled = all.iter().find(|it| &*it.name == name)?;
         let _stepping = self.0.stepping.lock().await;
         let now = (self.0.clock)();
-        let submitted = self.submit(scheduled).await;
-        if let Ok(job) = submitted {
-            let mut note = self.note(scheduled, now).await;
-            note.last = Some(Run { at: now, job: Ok(job) });
-            self.0.notes.put(name, note).await;
-        }
-        Some(submitted)
+        let note = self.note(scheduled, now).await;
+        Some(self.submit(scheduled, now, note).await)
     }
 
     /// Returns the schedules, in the order in which they were given.
@@ -191,11 +186,21 @@ impl Schedules {
         self.0.jobs.job(*job).await
     }
 
-    async fn submit(&self, scheduled: &Scheduled) -> Result<JobId, JobError> {
+    /// Submits the job of a run, and notes that it is the last one, in one step where that is possible.
+    async fn submit(&self, scheduled: &Scheduled, at: Wall, note: Note) -> Result<JobId, JobError> {
+        let Inner { jobs, notes, .. } = &*self.0;
+        let with = move |job| Note { last: Some(Run { at, job: Ok(job) }), ..note.clone() };
         let mut order = Order::new(scheduled.job.clone());
         order.principal = Some(scheduled.principal());
-        let enqueued = self.0.jobs.enqueue(order).await?;
-        Ok(enqueued.decision.record().id)
+        if jobs.is_durable(&scheduled.job.pool) {
+            order.note = notes.beside(&scheduled.name, Box::new(with.clone()));
+        }
+        let is_noted = order.note.is_some();
+        let job = jobs.enqueue(order).await?.decision.record().id;
+        if !is_noted {
+            notes.put(&scheduled.name, with(job)).await;
+        }
+        Ok(job)
     }
 
     /// Submits the runs of one schedule that are due. Returns when to look again.
@@ -212,31 +217,31 @@ impl Schedules {
         let is_running = self.last_job(&note).await.is_some_and(|record| !record.state.is_finished());
         let step = scheduled.schedule.step(Some(note.done), now, is_running);
         // A note costs a write. Without a run since, the old one says the same, unless the clock was wrong.
-        let is_news = is_new || !step.due.is_empty() || step.left_out > 0 || step.done < note.done;
-        for &at in &step.due {
-            let job = match self.submit(scheduled).await {
+        let is_news = is_new || step.left_out > 0 || step.done < note.done;
+        note.left_out += step.left_out as u64;
+        for (index, &at) in step.due.iter().enumerate() {
+            // The last run takes along whatever there is to note.
+            note.done = if index + 1 == step.due.len() { step.done } else { at };
+            match self.submit(scheduled, at, note.clone()).await {
                 Ok(job) => {
                     told(name, Report::Submitted(at, job));
-                    Ok(job)
+                    note.last = Some(Run { at, job: Ok(job) });
                 }
                 Err(error) if error.is_retryable() => {
                     told(name, Report::Postponed(at, error));
                     return RETRY;
                 }
                 Err(error) => {
-                    let reason = error.to_string();
+                    note.last = Some(Run { at, job: Err(error.to_string()) });
                     told(name, Report::Refused(at, error));
-                    Err(reason)
+                    notes.put(name, note.clone()).await;
                 }
-            };
-            (note.done, note.last) = (at, Some(Run { at, job }));
-            notes.put(name, note.clone()).await;
+            }
         }
         if step.left_out > 0 {
             told(name, Report::LeftOut(step.left_out));
-            note.left_out += step.left_out as u64;
         }
-        if is_news {
+        if is_news && step.due.is_empty() {
             note.done = step.done;
             notes.put(name, note).await;
         }

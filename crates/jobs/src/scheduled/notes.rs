@@ -1,5 +1,6 @@
 //! [`Notes`]: how far each schedule is done.
 
+use crate::interface::JobNote;
 use procpool_protocol::JobId;
 use procpool_protocol::engine::BoxFuture;
 use procpool_schedules::Wall;
@@ -27,16 +28,26 @@ pub struct Run {
     pub job: Result<JobId, String>,
 }
 
+/// Returns the note of a run whose job has this id.
+pub type NoteOfJob = Box<dyn Fn(JobId) -> Note + Send + Sync>;
+
 /// Remembers how far each schedule is done.
 ///
-/// A schedule is noted after its job was accepted. If the process ends in between, the job is submitted twice, unless
-/// the notes are in the same place as the jobs.
+/// Where notes are in the same place as the jobs, a run is noted in the same step as its job. Elsewhere it is noted after its
+/// job was accepted: if the process ends in between, the job is submitted twice.
 pub trait Notes: Send + Sync + 'static {
     /// Returns what was noted last. `None` for a new schedule.
     fn get(&self, schedule: &str) -> BoxFuture<'_, Option<Note>>;
 
     /// Replaces what was noted. Ready once it is as durable as the jobs.
     fn put(&self, schedule: &str, note: Note) -> BoxFuture<'_, ()>;
+
+    /// Returns what is to be written in the same step as a job of a durable pool. `note` is asked with the id of the job.
+    /// `None`, the default, if these notes are elsewhere.
+    fn beside(&self, schedule: &str, note: NoteOfJob) -> Option<JobNote> {
+        let _ = (schedule, note);
+        None
+    }
 
     /// Forgets a schedule that was removed: one of its name is new.
     fn forget(&self, schedule: &str) -> BoxFuture<'_, ()>;

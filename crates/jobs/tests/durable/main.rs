@@ -6,3 +6,4 @@ mod failing;
 mod queueing;
 mod recovering;
 mod retrying;
+mod scheduling;

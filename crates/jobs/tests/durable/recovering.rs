@@ -1,7 +1,7 @@
 //! The jobs of a process that was killed, in the next one.
 
 use crate::engine::{Desk, Scripted, id, idempotent, once, soon};
-use procpool_jobs::{Jobs, PoolOptions};
+use procpool_jobs::{JobNote, Jobs, PoolOptions};
 use procpool_protocol::JobError;
 use procpool_protocol::engine::JobEvent;
 use procpool_registry::{ResultState, State};
@@ -120,11 +120,11 @@ async fn a_job_of_a_pool_that_is_gone_waits_until_it_is_back() {
 async fn a_note_is_durable_with_its_job() {
     let desk = Desk::new(once());
     let mut order = crate::engine::order();
-    order.note = Some(("schedule/a".into(), Some(b"1".to_vec())));
-    desk.jobs.enqueue(order).await.unwrap();
+    order.note = Some(JobNote::new("schedule/a", |job| job.to_string().into_bytes()));
+    let job = id(&desk.jobs.enqueue(order).await.unwrap()).to_string();
     soon(desk.jobs.put_note("b", Some(b"2".to_vec()))).await.unwrap();
     let desk = desk.crash(once());
-    assert_eq!(soon(desk.jobs.note("schedule/a")).await.as_deref(), Some(&b"1"[..]));
+    assert_eq!(soon(desk.jobs.note("schedule/a")).await.as_deref(), Some(job.as_bytes()));
     assert_eq!(soon(desk.jobs.note("b")).await.as_deref(), Some(&b"2"[..]));
 }
 

@@ -1,6 +1,6 @@
 //! [`StoreNotes`]: how far each schedule is done, beside the durable jobs.
 
-use procpool_jobs::{DurableJobs, Note, Notes, Run};
+use procpool_jobs::{DurableJobs, JobNote, Note, NoteOfJob, Notes, Run};
 use procpool_protocol::JobId;
 use procpool_protocol::engine::BoxFuture;
 use procpool_schedules::Wall;
@@ -43,6 +43,10 @@ impl Notes for StoreNotes {
     fn put(&self, schedule: &str, note: Note) -> BoxFuture<'_, ()> {
         let schedule = schedule.to_owned();
         Box::pin(async move { self.write(&schedule, Some(written(note))).await })
+    }
+
+    fn beside(&self, schedule: &str, note: NoteOfJob) -> Option<JobNote> {
+        Some(JobNote::new(name(schedule), move |job| written(note(job))))
     }
 
     fn forget(&self, schedule: &str) -> BoxFuture<'_, ()> {

@@ -1,0 +1,113 @@
+//! Schedules whose notes are beside their jobs: a run and its note are one step.
+
+use crate::engine::{Desk, once, soon};
+use procpool_jobs::{
+    DurableJobs, JobNote, Jobs, Note, NoteOfJob, Notes, Run, ScheduleReport as Report, Scheduled, Schedules,
+};
+use procpool_protocol::engine::{BoxFuture, Submission};
+use procpool_protocol::{Encoding, JobId, Payload};
+use procpool_schedules::{Calendar, Schedule, Wall};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// A full minute.
+const NOW: i64 = 1_780_000_000 - 1_780_000_000 % 60;
+
+/// Notes as three words: how far, when the last run was due, its job.
+struct Beside(DurableJobs);
+
+fn written(note: &Note) -> Vec<u8> {
+    let last =
+        note.last.as_ref().and_then(|run| Some((run.at.as_secs(), run.job.as_ref().ok()?.to_string())));
+    let (at, job) = last.unwrap_or_default();
+    format!("{} {at} {job}", note.done.as_secs()).into_bytes()
+}
+
+fn read(note: &[u8]) -> Option<Note> {
+    let text = std::str::from_utf8(note).ok()?;
+    let mut words = text.split(' ');
+    let mut number = || Some(Wall::from_secs(words.next()?.parse().ok()?));
+    let (done, at) = (number()?, number()?);
+    let last = words.next()?.parse::<JobId>().ok().map(|job| Run { at, job: Ok(job) });
+    Some(Note { done, last, left_out: 0 })
+}
+
+impl Notes for Beside {
+    fn get(&self, schedule: &str) -> BoxFuture<'_, Option<Note>> {
+        let name = schedule.to_owned();
+        Box::pin(async move { read(&self.0.note(name).await?) })
+    }
+
+    fn put(&self, schedule: &str, note: Note) -> BoxFuture<'_, ()> {
+        let name = schedule.to_owned();
+        Box::pin(async move { self.0.put_note(name, Some(written(&note))).await.unwrap_or_default() })
+    }
+
+    fn beside(&self, schedule: &str, note: NoteOfJob) -> Option<JobNote> {
+        Some(JobNote::new(schedule, move |job| written(&note(job))))
+    }
+
+    fn forget(&self, _: &str) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
+}
+
+async fn minutely(desk: &Desk) -> Schedules {
+    let notes = Arc::new(Beside(desk.jobs.clone()));
+    let schedules = Schedules::new(Arc::new(desk.jobs.clone()), notes, || Wall::from_secs(NOW));
+    let calendar = Calendar::parse("* * * * *", "UTC", Wall::from_secs(NOW)).unwrap();
+    let job = Submission::new("fib", Payload::json("7"), Encoding::Json);
+    let written = ("* * * * *".into(), "UTC".into());
+    schedules
+        .replace(vec![Scheduled { name: "often".into(), written, schedule: Schedule::new(calendar), job }])
+        .await;
+    schedules
+}
+
+/// Returns when the last run was due, and its job, as the next process knows them.
+async fn noted(desk: &Desk) -> (i64, JobId) {
+    let desk = desk.crash(once());
+    let note = read(&soon(desk.jobs.note("often")).await.expect("a note")).expect("as it was written");
+    let Run { at, job } = note.last.expect("a run");
+    let job = job.expect("a job");
+    assert!(desk.jobs.job(job).await.is_some(), "the job is there, too");
+    (at.as_secs(), job)
+}
+
+#[tokio::test]
+async fn a_run_and_its_note_are_one_commit() {
+    let desk = Desk::new(once());
+    let schedules = minutely(&desk).await;
+    let due = Note { done: Wall::from_secs(NOW - 1), last: None, left_out: 0 };
+    soon(desk.jobs.put_note("often", Some(written(&due)))).await.unwrap();
+
+    let before = desk.store.commits();
+    let (sender, mut told) = mpsc::unbounded_channel();
+    let running = schedules.run(move |_, report| drop(sender.send(report)));
+    let submitted = soon(async {
+        tokio::select! {
+            () = running => unreachable!("it runs for ever"),
+            report = told.recv() => report,
+        }
+    });
+    let Some(Report::Submitted(at, job)) = submitted.await else { panic!("a job is submitted") };
+    // A crash between two commits would run it twice, or never.
+    assert_eq!(desk.store.commits(), before + 1);
+    assert_eq!(noted(&desk).await, (at.as_secs(), job));
+
+    let before = desk.store.commits();
+    let job = soon(schedules.run_now("often")).await.unwrap().unwrap();
+    assert_eq!(desk.store.commits(), before + 1);
+    assert_eq!(noted(&desk).await, (NOW, job));
+}
+
+#[tokio::test]
+async fn a_run_for_which_there_is_no_space_is_not_noted() {
+    let desk = Desk::new(once());
+    let schedules = minutely(&desk).await;
+    let job = soon(schedules.run_now("often")).await.unwrap().unwrap();
+    desk.store.set_full(true);
+    assert!(soon(schedules.run_now("often")).await.unwrap().is_err());
+    desk.store.set_full(false);
+    assert_eq!(noted(&desk).await, (NOW, job));
+}
