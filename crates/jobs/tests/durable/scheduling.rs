@@ -95,6 +95,8 @@ async fn a_run_and_its_note_are_one_commit() {
     assert_eq!(desk.store.commits(), before + 1);
     assert_eq!(noted(&desk).await, (at.as_secs(), job));
 
+    let desk = Desk::new(once());
+    let schedules = minutely(&desk).await;
     let before = desk.store.commits();
     let job = soon(schedules.run_now("often")).await.unwrap().unwrap();
     assert_eq!(desk.store.commits(), before + 1);
