@@ -17,8 +17,10 @@ export function Waiting({ connection }) {
   </div>`;
 }
 
-/** @param {{hasFilter: boolean, clear: () => void}} props */
-export function NoPools({ hasFilter, clear }) {
+/** @param {{hasFilter: boolean, hasHosts: boolean, clear: () => void}} props */
+export function NoPools({ hasFilter, hasHosts, clear }) {
+  if (hasHosts && !hasFilter)
+    return html`<div class="whole"><p>This server has no workers. Its pools run on the hosts of its cluster.</p></div>`;
   return html`<div class="whole">
     ${
       hasFilter

@@ -139,7 +139,7 @@ function App() {
           ? html`<${Waiting} connection=${connection} />`
           : html`
             ${pools.map((pool) => html`<${PoolPanel} key=${pool.name} pool=${pool} ...${shared} />`)}
-            ${pools.length === 0 && html`<${NoPools} hasFilter=${find !== ''} clear=${() => setFind('')} />`}
+            ${pools.length === 0 && html`<${NoPools} hasFilter=${find !== ''} hasHosts=${session.has_hosts ?? false} clear=${() => setFind('')} />`}
             ${session.has_hosts && html`<${Hosts} who=${session.name} />`}
             <div class="pair">
               <${Deaths} deaths=${deaths} now=${model.at} filter=${filter} open=${(death) => setPane({ kind: 'death', death })} />
