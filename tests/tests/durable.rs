@@ -12,9 +12,11 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpStream;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 
 const HEADERS: [(&str, &str); 2] = [("Prefer", "respond-async"), ("Content-Type", "application/json")];
@@ -222,6 +224,61 @@ async fn a_schedule_runs_every_second_and_a_restart_knows_how_far_it_is() {
     assert!(known.as_str() >= first["at"].as_str(), "{first} {known}");
     let job = format!("/v1/jobs/{}", first["job"].as_str().unwrap());
     assert_eq!(result(&server, &job).await.text(), "\"tick\"");
+}
+
+/// A server whose store cannot be opened until something is written into the file that is returned.
+async fn opening(state: &Path) -> (Child, SocketAddr, PathBuf) {
+    let directory = state.join("state");
+    std::fs::create_dir(&directory).unwrap();
+    let format = directory.join("FORMAT");
+    assert!(Command::new("mkfifo").arg(&format).status().await.unwrap().success());
+    let schedule = "[schedules.never]\ncron = \"0 0 29 2 *\"\npool = \"once\"\n";
+    std::fs::write(state.join("procpool.toml"), format!("{}{schedule}", config(&directory))).unwrap();
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut command = Command::new(binary("procpool"));
+    command.args(["serve", "--listen", &address.to_string(), "--config"]).arg(state.join("procpool.toml"));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+    let server = command.spawn().expect("a server starts");
+    eventually("a connection", async || TcpStream::connect(address).await.ok().map(drop)).await;
+    (server, address, format)
+}
+
+#[tokio::test]
+async fn a_server_lives_while_its_store_is_opened_and_is_not_ready() {
+    let state = Scratch::new();
+    let (mut server, address, format) = opening(state.path()).await;
+    let live = get(address, "/livez").await;
+    assert_eq!((live.status, live.text()), (200, "OK"));
+    let ready = get(address, "/readyz").await;
+    assert_eq!((ready.status, &ready.problem()["reason"]), (503, &json!("opening")), "{}", ready.text());
+    for path in ["/", "/v1/pools", "/v1/jobs", "/v1/schedules", "/v1/hosts", "/metrics", "/nothing"] {
+        let early = get(address, path).await;
+        assert_eq!((early.status, early.header("retry-after")), (503, Some("1")), "{path}: {}", early.text());
+    }
+    let refused = request(address, "POST", "/v1/pools/once/jobs", &HEADERS, b"7").await;
+    assert_eq!((refused.status, &refused.problem()["may_have_run"]), (503, &json!(false)));
+
+    std::fs::write(&format, "procpool-store 1\n").unwrap();
+    let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
+    let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.expect("it opens").unwrap();
+    assert_eq!(line.as_deref(), Some(&*format!("listening on http://{address}")));
+    // A server that has said its address is ready, and has its schedules.
+    assert_eq!(get(address, "/readyz").await.status, 200);
+    assert_eq!(get(address, "/v1/schedules").await.json()["schedules"][0]["name"], "never");
+    let path = submit(address, "once", &Verb::Echo("x".into()), "").await.expect("a job");
+    let wait = [("Prefer", "wait=30")];
+    let result = request(address, "GET", &format!("{path}/result"), &wait, b"").await;
+    assert_eq!((result.status, result.text()), (200, "\"x\""));
+}
+
+#[tokio::test]
+async fn a_server_that_is_told_to_stop_while_its_store_is_opened_does() {
+    let state = Scratch::new();
+    let (mut server, address, _) = opening(state.path()).await;
+    assert_eq!(get(address, "/readyz").await.status, 503);
+    signal(server.id().expect("it runs"), Signal::TERM);
+    let ended = tokio::time::timeout(PATIENCE, server.wait()).await.expect("it ends").unwrap();
+    assert_eq!(ended.code(), Some(0));
 }
 
 #[tokio::test]

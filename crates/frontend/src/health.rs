@@ -1,12 +1,13 @@
-//! Whether the server is starting, serving or draining: a handle that the server moves forward and `/readyz`
+//! Whether the server is opening, starting, serving or draining: a handle that the server moves forward and `/readyz`
 //! reads. Does not: know pools.
 
 use std::sync::Arc;
 use tokio::sync::watch;
 
-const STARTING: u8 = 0;
-const SERVING: u8 = 1;
-const DRAINING: u8 = 2;
+const OPENING: u8 = 0;
+const STARTING: u8 = 1;
+const SERVING: u8 = 2;
+const DRAINING: u8 = 3;
 
 /// A shared handle on the server's phase. Phases only go forward: a server that drains never serves
 /// again.
@@ -17,9 +18,20 @@ const DRAINING: u8 = 2;
 pub struct Health(Arc<watch::Sender<u8>>);
 
 impl Health {
+    /// Returns a server that still opens what it needs for its answers, such as a store of jobs: every route but `/livez` is
+    /// 503, until [`opened`](Self::opened).
+    pub fn opening() -> Self {
+        Self(Arc::new(watch::Sender::new(OPENING)))
+    }
+
     /// Returns a server that is not ready yet: `/readyz` is 503.
     pub fn starting() -> Self {
         Self(Arc::new(watch::Sender::new(STARTING)))
+    }
+
+    /// Makes the routes answer from now on. The server is starting.
+    pub fn opened(&self) {
+        self.reach(STARTING);
     }
 
     /// Makes `/readyz` 200 from now on, unless the server drains already.
@@ -37,9 +49,15 @@ impl Health {
         self.phase() == "serving"
     }
 
-    /// Returns `starting`, `serving` or `draining`.
+    /// Returns whether only `/livez` answers as always.
+    pub(crate) fn is_opening(&self) -> bool {
+        *self.0.borrow() == OPENING
+    }
+
+    /// Returns `opening`, `starting`, `serving` or `draining`.
     pub fn phase(&self) -> &'static str {
         match *self.0.borrow() {
+            OPENING => "opening",
             STARTING => "starting",
             SERVING => "serving",
             _ => "draining",
@@ -67,7 +85,9 @@ mod tests {
 
     #[test]
     fn a_draining_server_never_serves_again() {
-        let health = Health::starting();
+        let health = Health::opening();
+        assert!(health.is_opening() && !health.is_serving());
+        health.opened();
         assert_eq!(health.phase(), "starting");
         health.serving();
         assert!(health.is_serving());

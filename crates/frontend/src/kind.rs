@@ -140,8 +140,8 @@ kinds! {
         "`reason` is one of `invalid` (`detail` names the file, the line and the mistake), `start` (a new pool does not start), \
          `no_file` (the server was started without a file) and `not_serving`. The old configuration is in effect."
     NotReady "not_ready" "The server or the pool is not ready"
-        "The server is starting or draining, or the pool that was asked for has no worker that is ready. This \
-         answer is for load balancers; the next one may be different."
+        "The server is opening its store of jobs, starting or draining, or the pool that was asked for has no worker that is ready. \
+         This answer is for load balancers; the next one may be different. `Retry-After` says when to come back, where that is known."
     Failed "failed" "The job returned an error"
         "The function ran and said no. `message`, `code`, `details` and `retryable` are the function's own words."
     Broke "broke" "The job broke"

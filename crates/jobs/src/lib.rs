@@ -50,6 +50,7 @@ mod expiry;
 mod fingerprint;
 mod ids;
 mod interface;
+mod late;
 mod local;
 mod routed;
 mod running;
@@ -59,6 +60,7 @@ pub use durable::{DurableJobs, DurableOptions, Health, OpenError, PoolOptions, R
 pub use fingerprint::fingerprint;
 pub use ids::is_durable;
 pub use interface::{Enqueued, JobNote, Jobs, Order, Reruns};
+pub use late::LateJobs;
 pub use local::LocalJobs;
 pub use routed::{DurablePools, RoutedJobs};
 pub use scheduled::{

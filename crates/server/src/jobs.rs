@@ -13,8 +13,8 @@ use crate::error::Error;
 use notes::StoreNotes;
 use procpool_frontend::{JobSettings, Jobs};
 use procpool_jobs::{
-    DurableJobs, DurableOptions, DurablePools, LocalJobs, MemoryNotes, RoutedJobs, ScheduleReport as Report,
-    Scheduled, Schedules,
+    DurableJobs, DurableOptions, DurablePools, LateJobs, LocalJobs, MemoryNotes, Notes, RoutedJobs,
+    ScheduleReport as Report, Scheduled, Schedules,
 };
 use procpool_nats::ClusterJobs;
 use procpool_protocol::engine::{Engine, Submission};
@@ -97,12 +97,19 @@ fn open_here(
     Ok(Remembered { jobs: Arc::new(both), on_disk: Some(OnDisk { jobs, state_dir, names }) })
 }
 
-/// Returns the schedules of a server, none yet.
-pub(crate) fn schedules(remembered: &Remembered) -> Schedules {
-    let jobs = remembered.jobs.clone();
-    match &remembered.on_disk {
-        Some(store) => Schedules::new(jobs, Arc::new(StoreNotes(store.jobs.clone())), now),
-        None => Schedules::new(jobs, Arc::new(MemoryNotes::default()), now),
+/// Returns the schedules over jobs that may come later, none yet.
+pub(crate) fn schedules(late: &LateJobs) -> Schedules {
+    Schedules::new(Arc::new(late.clone()), Arc::new(late.clone()), now)
+}
+
+impl Remembered {
+    /// Lets the jobs arrive. The notes of schedules are beside them if they are on disk.
+    pub(crate) fn arrive(&self, late: &LateJobs) {
+        let notes: Arc<dyn Notes> = match &self.on_disk {
+            Some(store) => Arc::new(StoreNotes(store.jobs.clone())),
+            None => Arc::new(MemoryNotes::default()),
+        };
+        late.arrive(self.jobs.clone(), notes);
     }
 }
 

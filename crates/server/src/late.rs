@@ -25,7 +25,7 @@ pub(crate) struct Late {
     arrived: Arc<OnceLock<(Coordinator, Configuration)>>,
     spans: Spans,
     /// Runs the jobs of its pools, wherever that is.
-    cluster: Option<ClusterJobs>,
+    cluster: Arc<OnceLock<ClusterJobs>>,
     hosts: Hosts,
 }
 
@@ -35,28 +35,29 @@ impl Late {
         Self { spans, ..Self::default() }
     }
 
-    /// Sends jobs of the cluster's pools to the cluster.
-    pub(crate) fn with_cluster(self, cluster: Option<ClusterJobs>) -> Self {
-        Self { cluster, ..self }
+    /// Sends jobs of the cluster's pools to the cluster from now on.
+    pub(crate) fn join(&self, cluster: ClusterJobs) {
+        // The first one stays: there is only one start.
+        let _ = self.cluster.set(cluster);
     }
 
     /// Returns one that runs all jobs here, with the same coordinator.
     pub(crate) fn here(&self) -> Self {
-        Self { cluster: None, ..self.clone() }
+        Self { cluster: Arc::default(), ..self.clone() }
     }
 
     /// Returns the cluster, if there is one.
     pub(crate) fn cluster(&self) -> Option<&ClusterJobs> {
-        self.cluster.as_ref()
+        self.cluster.get()
     }
 
     fn cluster_of(&self, pool: &str) -> Option<&ClusterJobs> {
-        self.cluster.as_ref().filter(|cluster| cluster.is_durable(pool))
+        self.cluster().filter(|cluster| cluster.is_durable(pool))
     }
 
     /// Returns the pools of the cluster that have no worker here.
     fn remote_pools(&self) -> Vec<PoolStatus> {
-        let Some(cluster) = &self.cluster else { return Vec::new() };
+        let Some(cluster) = self.cluster() else { return Vec::new() };
         let pools = cluster.front().cluster().settings().pools.iter();
         pools.map(|pool| PoolStatus::new(&pool.name, "on the nodes of the cluster")).collect()
     }

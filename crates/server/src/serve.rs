@@ -13,7 +13,7 @@ use crate::signals::{Order, Signals};
 use crate::spans::{self, Exporting};
 use procpool_coordinator::{Coordinator, CoordinatorConfig, PoolConfig, ShutdownReport};
 use procpool_frontend::{App, Drained, Health, HttpConfig};
-use procpool_jobs::{Scheduled, Schedules};
+use procpool_jobs::{LateJobs, Scheduled, Schedules};
 use procpool_nats::Node;
 use std::future::Future;
 use std::io::{ErrorKind, Write};
@@ -69,30 +69,30 @@ pub(crate) async fn serve(args: ServeArgs) -> Result<ExitCode, Error> {
     let mut coordinator = CoordinatorConfig::new(pools);
     coordinator.deaths = settings.deaths;
     let (spans, exporting) = spans::start();
-    let opening = async {
-        let cluster = match cluster::connect(&config).await? {
-            Some(cluster) => Some(cluster::front(cluster).await?),
-            None => None,
-        };
-        let late = Late::with_spans(spans).with_cluster(cluster.clone());
-        let engine = Arc::new(late.here());
-        let remembered = match cluster {
-            Some(cluster) => jobs::beside(cluster, engine, settings.http.jobs)?,
-            None => jobs::open(engine, settings.http.jobs, durable).await?,
-        };
-        Ok::<_, Error>((late, remembered))
-    };
-    let (late, remembered) = tokio::select! {
-        opened = opening => opened?,
-        _ = signals.stop() => return Ok(ExitCode::SUCCESS),
-    };
+    let late = Late::with_spans(spans);
     let http = settings.http;
-    let behind = Behind { coordinator: late, remembered, exporting };
+    let behind = Behind { coordinator: late.clone(), exporting };
+    let of_memory = http.jobs;
+    // Before the store is open, which may take a while: who supervises this process sees that it lives.
     let mut server = Server::answer(front, address, orders, http, keys, limit, behind);
+    let opening = async {
+        let engine = Arc::new(late.here());
+        let Some(cluster) = cluster::connect(&config).await? else {
+            return jobs::open(engine, of_memory, durable).await;
+        };
+        let cluster = cluster::front(cluster).await?;
+        late.join(cluster.clone());
+        jobs::beside(cluster, engine, of_memory)
+    };
+    tokio::select! {
+        opened = opening => server.open(opened?, scheduled).await,
+        _ = signals.stop() => return Ok(ExitCode::SUCCESS),
+        error = server.broken() => return Err(error),
+    }
     let configuration = configuration.with_jobs(server.on_disk.clone(), server.schedules.clone());
     tokio::select! {
         started = Coordinator::start(coordinator) => {
-            let was_told = server.serve(started?, configuration, scheduled, &joined).await?;
+            let was_told = server.serve(started?, configuration, &joined).await?;
             // Who started this server may have been the only one to read.
             if args.exit_with_parent && !was_told {
                 tracing::info!("nobody reads standard output, so the process that started this one has ended");
@@ -137,7 +137,6 @@ async fn load(path: Option<PathBuf>) -> Result<Config, Error> {
 /// Everything to which the frontend leads.
 struct Behind {
     coordinator: Late,
-    remembered: Remembered,
     exporting: Exporting,
 }
 
@@ -152,6 +151,8 @@ struct Server {
     stop: Option<watch::Sender<()>>,
     frontend: JoinHandle<Drained>,
     exporting: Exporting,
+    /// Every job that is remembered, once they are there.
+    jobs: LateJobs,
     /// The store of durable jobs.
     on_disk: Option<OnDisk>,
     schedules: Schedules,
@@ -162,7 +163,7 @@ struct Server {
 }
 
 impl Server {
-    /// Answers from now on, if only that it is starting.
+    /// Answers from now on, if only that it is opening.
     fn answer(
         front: Front,
         address: String,
@@ -172,13 +173,13 @@ impl Server {
         limit: Duration,
         behind: Behind,
     ) -> Self {
-        let Behind { coordinator, remembered, exporting } = behind;
+        let Behind { coordinator, exporting } = behind;
         http.drain_limit = Some(limit.saturating_add(LAST_ANSWERS));
-        let health = Health::starting();
-        let schedules = jobs::schedules(&remembered);
-        let Remembered { jobs, on_disk } = remembered;
+        let health = Health::opening();
+        let jobs = LateJobs::default();
+        let schedules = jobs::schedules(&jobs);
         let app = App::new(Arc::new(coordinator.clone()), http, health.clone());
-        let app = keys.before(app.with_jobs(jobs).with_schedules(schedules.clone()));
+        let app = keys.before(app.with_jobs(Arc::new(jobs.clone())).with_schedules(schedules.clone()));
         let (stop, stopped) = watch::channel(());
         let frontend = tokio::spawn(async move {
             let operators = answer_operators(orders, app.clone(), until(stopped.clone()));
@@ -192,15 +193,25 @@ impl Server {
             stop: Some(stop),
             frontend,
             exporting,
-            on_disk,
+            jobs,
+            on_disk: None,
             schedules,
             scheduling: None,
             node: None,
         }
     }
 
-    /// Runs jobs from now on, of the cluster those of the pools that have `joined` it, and says so once its schedules are
-    /// there. Returns whether anybody may have heard it.
+    /// Remembers jobs here from now on. Its schedules are there before anybody may ask for them.
+    async fn open(&mut self, remembered: Remembered, scheduled: Vec<Scheduled>) {
+        remembered.arrive(&self.jobs);
+        self.on_disk = remembered.on_disk;
+        // There were none before, so nothing is waited for but a lock.
+        self.schedules.replace(scheduled).await;
+        self.health.opened();
+    }
+
+    /// Runs jobs from now on, of the cluster those of the pools that have `joined` it, and says so. Returns whether anybody
+    /// may have heard it.
     ///
     /// # Errors
     /// When the cluster does not answer.
@@ -208,7 +219,6 @@ impl Server {
         &mut self,
         coordinator: Coordinator,
         configuration: Configuration,
-        scheduled: Vec<Scheduled>,
         joined: &[PoolConfig],
     ) -> Result<bool, Error> {
         self.coordinator.arrive(coordinator, configuration);
@@ -217,8 +227,6 @@ impl Server {
             let engine = Arc::new(self.coordinator.here());
             self.node = Some(cluster::node(cluster, engine, joined.iter()).await?);
         }
-        // There were none before, so nothing is waited for but a lock.
-        self.schedules.replace(scheduled).await;
         let schedules = self.schedules.clone();
         let scheduling = tokio::spawn(async move { schedules.run(jobs::log).await });
         self.scheduling = Some(scheduling.abort_handle());

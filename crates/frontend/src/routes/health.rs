@@ -17,7 +17,7 @@ pub(super) async fn live() -> &'static str {
     "OK"
 }
 
-/// Serves `GET /readyz[?pool=fib]`: 503 while starting or draining, and while the store
+/// Serves `GET /readyz[?pool=fib]`: 503 while opening, starting or draining, and while the store
 /// of jobs takes none. With `pool`, it is 503 also while that
 /// pool has no worker that is ready. Without it, a pool in trouble does not take the others out of rotation.
 /// A pool of a cluster is ready while the cluster takes its jobs, which wait if no host runs it: another server of the cluster
@@ -30,7 +30,8 @@ pub(super) async fn ready(
     let parameters = Parameters::of(&uri, &["pool"])?;
     let health = &shared.app.health;
     if !health.is_serving() {
-        return Err(not_ready(format!("the server is {}", health.phase())));
+        let phase = health.phase();
+        return Err(not_ready(format!("the server is {phase}")).with("reason", phase));
     }
     match shared.app.jobs.health() {
         JobsHealth::Full => {

@@ -96,7 +96,7 @@ fn map() -> Vec<Route> {
         post(Open, "/v1/session", session::begin),
         delete(Open, "/v1/session", session::end),
         get(Open, guard::OPEN, health::live),
-        get(Open, "/readyz", health::ready),
+        get(Open, guard::READY, health::ready),
         get(Open, "/problems/{name}", problems::explain),
         // It tells which pools there are, and what their workers say of their jobs.
         get(Read, "/openapi.json", openapi::document),

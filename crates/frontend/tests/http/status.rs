@@ -2,6 +2,7 @@
 
 use crate::fake::{Fake, ID_TEXT};
 use crate::server::Server;
+use procpool_frontend::{App, Health, HttpConfig};
 use serde_json::json;
 
 #[tokio::test]
@@ -78,6 +79,24 @@ async fn ready_follows_the_server_and_alive_does_not() {
     let (status, body) = readiness().await;
     assert_eq!(status, 503);
     assert!(body.contains("draining"), "{body}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_opening_answers_probes_only() {
+    let health = Health::opening();
+    let app = App::new(Fake::echo(), HttpConfig::default(), health.clone());
+    let server = Server::of_app("127.0.0.1:0", app, health.clone()).await;
+    assert_eq!(server.get("/livez").await.status, 200);
+    let ready = server.get("/readyz").await;
+    assert_eq!((ready.status, &ready.problem()["reason"]), (503, &json!("opening")));
+    for path in ["/", "/v1/pools", "/v1/schedules", "/nothing"] {
+        let early = server.get(path).await;
+        assert_eq!((early.status, early.kind().as_str()), (503, "not_ready"), "{path}");
+        assert_eq!(early.header("retry-after"), Some("1"), "{path}");
+    }
+    health.opened();
+    assert_eq!(server.get("/v1/pools").await.status, 200);
+    assert_eq!(server.get("/readyz").await.problem()["reason"], "starting");
 }
 
 #[tokio::test]
