@@ -1,6 +1,6 @@
 // Uses the dashboard as a person does, in a real browser: node dashboard.mjs URL kill|reader TOKEN|hostile|barriers|hosts UP GONE
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { launch } from "./chromium.mjs";
 
 const [url, what, token, ...more] = process.argv.slice(2);
@@ -112,9 +112,19 @@ async function hostile() {
   console.log("ok: markup in a worker's last words is text");
 }
 
+const AXE = new URL("node_modules/axe-core/axe.min.js", import.meta.url);
+
+/** Returns what breaks the rules of axe-core, once that is in the page. */
+function violations(page) {
+  return page.run(async () => {
+    const { violations } = await globalThis.axe.run(document, { resultTypes: ["violations"] });
+    return violations.map((it) => `${it.id}: ${it.help}: ${it.nodes.map((node) => node.html).join(" ")}`);
+  });
+}
+
 /** The rules of axe-core, which must be installed: npm ci. */
 async function barriers() {
-  const axe = readFileSync(new URL("node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
+  const axe = readFileSync(AXE, "utf8");
   // Each theme as the system wants it, and as the page's own button does.
   for (const [dark, isTurned] of [[false, false], [true, false], [false, true], [true, true]]) {
     const page = await open({ dark });
@@ -124,13 +134,7 @@ async function barriers() {
     const ground = await page.run(() => getComputedStyle(document.body).backgroundColor);
     assert.equal(ground, isDark ? "rgb(14, 15, 18)" : "rgb(247, 247, 248)");
     await page.ask("Runtime.evaluate", { expression: axe });
-    const look = async (place) => {
-      const found = await page.run(async () => {
-        const { violations } = await globalThis.axe.run(document, { resultTypes: ["violations"] });
-        return violations.map((it) => `${it.id}: ${it.help}: ${it.nodes.map((node) => node.html).join(" ")}`);
-      });
-      assert.deepEqual(found, [], place);
-    };
+    const look = async (place) => assert.deepEqual(await violations(page), [], place);
     await look("the page");
     await page.press("Table");
     await look("the table");
@@ -162,6 +166,11 @@ async function hosts() {
   const heads = await page.run(() => [...document.querySelectorAll('.hosts thead th[scope="col"]')].map((it) => it.textContent));
   assert.deepEqual(heads, ["node", "state", "seen", "running", "slots", "done", "late", "fenced", "version"]);
   isClean(page);
+  if (existsSync(AXE)) {
+    await page.ask("Runtime.evaluate", { expression: readFileSync(AXE, "utf8") });
+    assert.deepEqual(await violations(page), []);
+    console.log("ok: axe-core finds no violation beside the hosts");
+  }
   console.log("ok: the page shows the hosts, and which of them is gone");
 }
 
