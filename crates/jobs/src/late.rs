@@ -15,7 +15,12 @@ use std::sync::{Arc, OnceLock};
 
 /// Refuses jobs and knows none until the jobs are there, and is these from then on. Clones share them.
 #[derive(Clone, Default)]
-pub struct LateJobs(Arc<OnceLock<(Arc<dyn Jobs>, Arc<dyn Notes>)>>);
+pub struct LateJobs(Arc<OnceLock<Arrived>>);
+
+struct Arrived {
+    jobs: Arc<dyn Jobs>,
+    notes: Arc<dyn Notes>,
+}
 
 impl fmt::Debug for LateJobs {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -27,15 +32,15 @@ impl LateJobs {
     /// Sets the jobs, and the notes of schedules that belong to them. Only the first call has an effect.
     pub fn arrive(&self, jobs: Arc<dyn Jobs>, notes: Arc<dyn Notes>) {
         // The first ones stay: there is only one start.
-        let _ = self.0.set((jobs, notes));
+        let _ = self.0.set(Arrived { jobs, notes });
     }
 
     fn get(&self) -> Option<&Arc<dyn Jobs>> {
-        self.0.get().map(|(jobs, _)| jobs)
+        self.0.get().map(|arrived| &arrived.jobs)
     }
 
     fn notes(&self) -> Option<&Arc<dyn Notes>> {
-        self.0.get().map(|(_, notes)| notes)
+        self.0.get().map(|arrived| &arrived.notes)
     }
 }
 
