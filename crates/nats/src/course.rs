@@ -17,7 +17,7 @@ use crate::timings::Timings;
 use procpool_registry::Time;
 use std::time::Duration;
 
-/// Time after which a job that only a newer build can read is looked at again.
+/// Time after which a job is looked at again that only a newer build can read, or only workers of another contract run.
 const FOREIGN: Duration = Duration::from_secs(30);
 
 /// A job that the server has handed to this node.
@@ -35,6 +35,8 @@ pub struct Delivery {
     pub requested: Time,
     /// When the job's time is up.
     pub deadline: Time,
+    /// Whether the workers of this node have the contract of the job. It does not start here else.
+    pub fits: bool,
 }
 
 /// The life of one delivery on this node. A node has at most one course of a job at a time.
@@ -45,6 +47,7 @@ pub struct Course {
     terms: Terms,
     timings: Timings,
     deadline: Time,
+    fits: bool,
     lease: Lease,
     state: State,
     /// When to try again after an error.
@@ -79,10 +82,10 @@ impl Course {
     /// Returns the course of a delivery, with its first action.
     #[must_use]
     pub fn new(delivery: Delivery) -> (Self, Action) {
-        let Delivery { me, nonce, terms, timings, requested, deadline } = delivery;
+        let Delivery { me, nonce, terms, timings, requested, deadline, fits } = delivery;
         let (lease, state) = (Lease::new(timings, requested), State::Reading(After::Delivery));
-        let course =
-            Self { me, nonce, terms, timings, deadline, lease, state, retry: None, tries: 0, offered: None };
+        let (retry, tries, offered) = (None, 0, None);
+        let course = Self { me, nonce, terms, timings, deadline, fits, lease, state, retry, tries, offered };
         (course, Action::Read)
     }
 
@@ -163,9 +166,10 @@ impl Course {
 
     fn read(&mut self, now: Time, after: &After, found: &Found) -> Vec<Action> {
         match *after {
-            After::Delivery => self.decide(now, decide::on_delivery(found, now >= self.deadline)),
             After::Claim { attempt } if self.is_mine(found) => self.claimed(now, found.expected(), attempt),
-            After::Claim { .. } => self.decide(now, decide::on_delivery(found, now >= self.deadline)),
+            After::Delivery | After::Claim { .. } => {
+                self.decide(now, decide::on_delivery(found, now >= self.deadline, self.fits))
+            }
             After::Result { expect, attempt } => match found {
                 Found::Decided { by, attempt: last, .. } if *by == self.me && *last == attempt => {
                     self.end(Some(Action::Ack), Ending::Told)
@@ -203,13 +207,18 @@ impl Course {
             Step::Ack => self.end(Some(Action::Ack), Ending::Known),
             // Not sooner: the node that runs it may lose its network now, and needs its lease to kill the job.
             Step::Later => self.end(Some(Action::Nak(self.timings.lease)), Ending::Left),
-            Step::Foreign => self.end(Some(Action::Nak(FOREIGN)), Ending::Left),
+            Step::Foreign => {
+                // When its time is up, any node may say so.
+                let left = self.deadline.since(now);
+                let pause = if left.is_zero() { FOREIGN } else { FOREIGN.min(left) };
+                self.end(Some(Action::Nak(pause)), Ending::Left)
+            }
         }
     }
 
     fn answered(&mut self, now: Time, seq: u64, claim: &Claim, answer: Answer) -> Vec<Action> {
         let has_expired = now >= self.deadline;
-        self.decide(now, decide::on_answer(seq, claim, &self.terms, answer, has_expired))
+        self.decide(now, decide::on_answer(seq, claim, &self.terms, answer, has_expired, self.fits))
     }
 
     fn written(&mut self, now: Time, write: Write, written: Written) -> Vec<Action> {

@@ -177,7 +177,7 @@ impl<'a> Custody<'a> {
         let (link, subject) = (self.link(), self.handed.names.record(self.handed.id));
         async move {
             let Ok(body) = record.seal() else { return Written::Unknown };
-            match link.publish(subject, expect, ttl, body).await {
+            match link.publish(subject, Some(expect), ttl, body).await {
                 Ok(seq) => Written::Stored(seq),
                 Err(error) if error.is_conflict() => Written::Conflict,
                 Err(_) => Written::Unknown,

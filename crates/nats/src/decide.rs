@@ -93,17 +93,19 @@ pub enum Step {
     Ack,
     /// Leave the job to a later delivery, because its node runs it.
     Later,
-    /// Leave the job to a newer build.
+    /// Leave the job to a newer build, or to a node with its contract.
     Foreign,
 }
 
-/// Decides about a delivered job. `has_expired` says that its time is up.
+/// Decides about a delivered job. `has_expired` says that its time is up, `fits` that the workers of this node have its
+/// contract.
 #[must_use]
-pub fn on_delivery(found: &Found, has_expired: bool) -> Step {
+pub fn on_delivery(found: &Found, has_expired: bool, fits: bool) -> Step {
     match found {
         Found::Unreadable => Step::Foreign,
         Found::Decided { .. } => Step::Ack,
         Found::Nothing if has_expired => Step::Expire { expect: 0 },
+        Found::Nothing | Found::Released { .. } if !fits && !has_expired => Step::Foreign,
         Found::Nothing => Step::Claim { expect: 0, attempt: 1 },
         Found::Released { seq, .. } if has_expired => Step::Expire { expect: *seq },
         Found::Released { seq, attempt } => Step::Claim { expect: *seq, attempt: *attempt },
@@ -115,12 +117,19 @@ pub fn on_delivery(found: &Found, has_expired: bool) -> Step {
 ///
 /// A job that is not idempotent never gets a second claim. So it starts at most once, whatever the queue does.
 #[must_use]
-pub fn on_answer(seq: u64, claim: &Claim, terms: &Terms, answer: Answer, has_expired: bool) -> Step {
+pub fn on_answer(
+    seq: u64,
+    claim: &Claim,
+    terms: &Terms,
+    answer: Answer,
+    has_expired: bool,
+    fits: bool,
+) -> Step {
+    let runs_again = terms.idempotent && claim.attempt < terms.attempts && !has_expired;
     match answer {
         Answer::AtIt | Answer::Unsure => Step::Later,
-        _ if terms.idempotent && claim.attempt < terms.attempts && !has_expired => {
-            Step::Claim { expect: seq, attempt: claim.attempt + 1 }
-        }
+        _ if runs_again && fits => Step::Claim { expect: seq, attempt: claim.attempt + 1 },
+        _ if runs_again => Step::Foreign,
         _ => Step::HostLost { expect: seq, claim: claim.clone() },
     }
 }
@@ -140,33 +149,49 @@ mod tests {
 
     #[test]
     fn a_delivery_alone_decides_nothing() {
-        assert_eq!(on_delivery(&Found::Nothing, false), Step::Claim { expect: 0, attempt: 1 });
-        assert_eq!(on_delivery(&Found::Nothing, true), Step::Expire { expect: 0 });
+        assert_eq!(on_delivery(&Found::Nothing, false, true), Step::Claim { expect: 0, attempt: 1 });
+        assert_eq!(on_delivery(&Found::Nothing, true, true), Step::Expire { expect: 0 });
         let decided = Found::Decided { seq: 3, by: NodeId::new("a", 1), attempt: 1 };
-        assert_eq!(on_delivery(&decided, true), Step::Ack);
+        assert_eq!(on_delivery(&decided, true, true), Step::Ack);
         assert_eq!(
-            on_delivery(&Found::Claimed { seq: 3, claim: claim(1) }, true),
+            on_delivery(&Found::Claimed { seq: 3, claim: claim(1) }, true, true),
             Step::Ask { seq: 3, claim: claim(1) }
         );
         let released = Found::Released { seq: 4, attempt: 2 };
-        assert_eq!(on_delivery(&released, false), Step::Claim { expect: 4, attempt: 2 });
-        assert_eq!(on_delivery(&released, true), Step::Expire { expect: 4 });
-        assert_eq!(on_delivery(&Found::Unreadable, true), Step::Foreign);
+        assert_eq!(on_delivery(&released, false, true), Step::Claim { expect: 4, attempt: 2 });
+        assert_eq!(on_delivery(&released, true, true), Step::Expire { expect: 4 });
+        assert_eq!(on_delivery(&Found::Unreadable, true, true), Step::Foreign);
     }
 
     #[test]
     fn only_an_idempotent_job_with_attempts_and_time_left_is_claimed_again() {
         let lost = Step::HostLost { expect: 3, claim: claim(1) };
         for answer in [Answer::NotAtIt, Answer::Silent] {
-            let decide =
-                |attempt, idempotent, late| on_answer(3, &claim(attempt), &terms(idempotent), answer, late);
+            let decide = |attempt, idempotent, late| {
+                on_answer(3, &claim(attempt), &terms(idempotent), answer, late, true)
+            };
             assert_eq!(decide(1, true, false), Step::Claim { expect: 3, attempt: 2 });
             assert_eq!(decide(2, true, false), Step::HostLost { expect: 3, claim: claim(2) });
             assert_eq!(decide(1, true, true), lost);
             assert_eq!(decide(1, false, false), lost);
         }
         for answer in [Answer::AtIt, Answer::Unsure] {
-            assert_eq!(on_answer(3, &claim(1), &terms(true), answer, true), Step::Later);
+            assert_eq!(on_answer(3, &claim(1), &terms(true), answer, true, true), Step::Later);
+        }
+    }
+
+    #[test]
+    fn a_job_of_another_contract_is_left_alone_until_its_time_is_up() {
+        let released = Found::Released { seq: 4, attempt: 1 };
+        for found in [&Found::Nothing, &released] {
+            assert_eq!(on_delivery(found, false, false), Step::Foreign);
+            assert_eq!(on_delivery(found, true, false), Step::Expire { expect: found.expected() });
+        }
+        let answer =
+            |idempotent, late| on_answer(3, &claim(1), &terms(idempotent), Answer::Silent, late, false);
+        assert_eq!(answer(true, false), Step::Foreign);
+        for lost in [answer(false, false), answer(true, true)] {
+            assert_eq!(lost, Step::HostLost { expect: 3, claim: claim(1) });
         }
     }
 }

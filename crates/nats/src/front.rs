@@ -1,6 +1,7 @@
 //! [`Front`]: accepts jobs into the queue of a cluster, and reads their outcomes.
 
 use crate::cluster::{Cluster, ClusterError, MAX_PAYLOAD};
+use crate::contracts::PoolContracts;
 use crate::end::End;
 use crate::link::{Link, LinkError};
 use crate::look::{JobState, Unreachable, is_queued};
@@ -37,6 +38,7 @@ pub struct Front {
     id: NodeId,
     waiting: Arc<Waiting>,
     hints: JoinHandle<()>,
+    contracts: PoolContracts,
 }
 
 /// Those who wait for the outcome of a job.
@@ -123,6 +125,7 @@ impl Front {
     /// When the server does not answer, or the streams are not as configured.
     pub async fn start(cluster: Cluster, label: &str) -> Result<Self, ClusterError> {
         cluster.check().await?;
+        let contracts = PoolContracts::follow(&cluster).await?;
         let id = NodeId::new(label, rand::random());
         let waiting = Arc::<Waiting>::default();
         let subject = cluster.0.namespace.hints(id.as_str());
@@ -140,7 +143,7 @@ impl Front {
                 }
             }
         });
-        Ok(Self { cluster, id, waiting, hints })
+        Ok(Self { cluster, id, waiting, hints, contracts })
     }
 
     /// Accepts a job under this id. Ready when it is as durable as the queue is. The id is random, and is sent again
@@ -155,7 +158,8 @@ impl Front {
             job.limits.timeout.or(pool.timeout).map_or(terms.timeout, |asked| asked.min(terms.timeout));
         let priority = job.priority;
         let hints = self.cluster.0.namespace.hints(self.id.as_str());
-        let order = Order::of(job, terms, Some(hints));
+        let mut order = Order::of(job, terms, Some(hints));
+        order.contract = self.contracts.of(names);
         let size = order.input.bytes.len();
         if size > MAX_PAYLOAD {
             return Err(EnqueueError::PayloadTooLarge { size, limit: MAX_PAYLOAD });
@@ -171,7 +175,7 @@ impl Front {
             sleep(pause).await;
         }
         loop {
-            match link.publish(subject.clone(), 0, None, body.clone()).await {
+            match link.publish(subject.clone(), Some(0), None, body.clone()).await {
                 Ok(_) => return Ok(()),
                 // An earlier try was stored after all.
                 Err(error) if error.is_conflict() => return Ok(()),
@@ -272,7 +276,7 @@ impl Front {
         let end = End::Cancelled { ran: node.is_some() };
         let record = Record::Decided(Decided { by: self.id.clone(), attempt, end, output: Bytes::new() });
         let body = record.seal().map_err(|error| Unreachable { reason: error.to_string() })?;
-        match self.link().publish(names.record(id), expect, Some(pool.retain), body).await {
+        match self.link().publish(names.record(id), Some(expect), Some(pool.retain), body).await {
             Ok(_) => {
                 if let Some(node) = node {
                     let subject = self.cluster.0.namespace.control(node.as_str());

@@ -1,10 +1,12 @@
 //! The nodes of a cluster as others see them: each one tells of itself every few seconds, and who falls silent is gone.
 
 use crate::cluster::Cluster;
+use crate::contract::Contract;
 use crate::link::LinkError;
 use crate::node::{NodeFigures, Shared};
 use crate::node_id::NodeId;
 use crate::streams;
+use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use procpool_protocol::engine::BoxFuture;
 use serde::{Deserialize, Serialize};
@@ -31,8 +33,14 @@ pub struct Host {
     pub pid: u32,
     /// Its version of procpool.
     pub version: String,
-    /// Number of jobs that it runs at a time, of each of its pools.
+    /// Number of jobs that it runs at a time, of each pool that it has joined.
     pub slots: BTreeMap<String, usize>,
+    /// The contracts of its workers, also of pools that it has not joined.
+    #[serde(default)]
+    pub contracts: BTreeMap<String, Contract>,
+    /// The pools that it has not joined because they have these contracts.
+    #[serde(default)]
+    pub apart: BTreeMap<String, Contract>,
     /// Number of jobs that it has, and what became of earlier ones.
     #[serde(flatten)]
     pub figures: NodeFigures,
@@ -98,6 +106,15 @@ impl Cluster {
     /// # Errors
     /// When the server did not answer, or the streams are missing.
     pub async fn hosts(&self) -> Result<Vec<Host>, LinkError> {
+        let mut hosts: Vec<Host> = self.all_hosts().await?.into_iter().flatten().collect();
+        hosts.sort_by(|one, other| one.seen.cmp(&other.seen).then_with(|| one.node.cmp(&other.node)));
+        hosts.truncate(MOST);
+        Ok(hosts)
+    }
+
+    /// Returns the hosts of the last day in any order. `None` is one whose words this copy of the stream does not have, or
+    /// that cannot be read.
+    pub(crate) async fn all_hosts(&self) -> Result<Vec<Option<Host>>, LinkError> {
         let (link, of_hosts) = (&self.0.link, self.0.namespace.hosts());
         let info: Info =
             link.api(&format!("STREAM.INFO.{of_hosts}"), &json!({ "subjects_filter": ">" })).await?;
@@ -107,15 +124,15 @@ impl Cluster {
         let looks = looks.map(|subject| async move { link.last(of_hosts, &subject).await });
         let told: Vec<_> = stream::iter(looks).buffer_unordered(AT_ONCE).try_collect().await?;
         let mut hosts = Vec::new();
-        // One may have expired since.
-        for stored in told.into_iter().flatten() {
-            let Ok(mut host) = serde_json::from_slice::<Host>(&stored.body) else { continue };
-            host.seen = Duration::from_nanos(now.saturating_sub(stored.time));
-            host.state = HostState::of(&host, host.seen, self.0.settings.timings.lease);
-            hosts.push(host);
+        for stored in told {
+            let host = stored
+                .and_then(|stored| Some((serde_json::from_slice::<Host>(&stored.body).ok()?, stored.time)));
+            hosts.push(host.map(|(mut host, told)| {
+                host.seen = Duration::from_nanos(now.saturating_sub(told));
+                host.state = HostState::of(&host, host.seen, self.0.settings.timings.lease);
+                host
+            }));
         }
-        hosts.sort_by(|one, other| one.seen.cmp(&other.seen).then_with(|| one.node.cmp(&other.node)));
-        hosts.truncate(MOST);
         Ok(hosts)
     }
 }
@@ -128,13 +145,35 @@ pub(crate) async fn tell_of(shared: std::sync::Arc<Shared>, host: Host) {
     }
 }
 
+/// Tells of a node, and waits until the server has it.
+///
+/// # Errors
+/// When the server did not answer, or refused.
+pub(crate) async fn announce(shared: &Shared, host: &Host) -> Result<(), LinkError> {
+    let (subject, body) = words(shared, host, false);
+    shared.cluster.0.link.publish(subject, None, None, body).await.map(drop)
+}
+
 /// Tells of a node once. A lost word is followed by another, and the last one only spares a lease's time.
 pub(crate) fn tell<'a>(shared: &'a Shared, host: &Host, leaving: bool) -> BoxFuture<'a, ()> {
+    let (subject, body) = words(shared, host, leaving);
+    Box::pin(async move { shared.cluster.0.link.tell(subject, body).await })
+}
+
+fn words(shared: &Shared, host: &Host, leaving: bool) -> (String, Bytes) {
     let mut host = host.clone();
     (host.figures, host.leaving) = (shared.figures(), leaving);
+    for (name, pool) in &shared.pools {
+        match pool.other() {
+            Some(other) => _ = host.apart.insert(name.clone(), other),
+            None => _ = host.slots.insert(name.clone(), pool.own.slots),
+        }
+        if let Some(contract) = &pool.own.contract {
+            host.contracts.insert(name.clone(), contract.clone());
+        }
+    }
     let body = serde_json::to_vec(&host).unwrap_or_default();
-    let subject = shared.cluster.0.namespace.host(shared.id.as_str());
-    Box::pin(async move { shared.cluster.0.link.tell(subject, body.into()).await })
+    (shared.cluster.0.namespace.host(shared.id.as_str()), body.into())
 }
 
 #[cfg(test)]

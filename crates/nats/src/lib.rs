@@ -9,12 +9,15 @@
 //! joins both to the life of one delivery. `tests/simulator` plays them against a model of the server.
 //!
 //! [`Cluster`] is the connection, checked and with its streams. [`Front`] and [`Node`] stand on it. `pulling` is the
-//! loop of a node, `custody` carries out a course, and `link` gives every request a deadline of its own.
+//! loop of a node, `custody` carries out a course, and `link` gives every request a deadline of its own. `membership` keeps
+//! a node out of a pool whose nodes have workers of another [`Contract`].
 
 #![forbid(unsafe_code)]
 
 mod action;
 mod cluster;
+mod contract;
+mod contracts;
 pub mod course;
 mod custody;
 pub mod decide;
@@ -26,6 +29,7 @@ mod jobs;
 pub mod lease;
 mod link;
 mod look;
+mod membership;
 mod node;
 mod node_id;
 pub mod order;
@@ -38,11 +42,13 @@ pub mod subjects;
 mod timings;
 
 pub use cluster::{Cluster, ClusterError, MAX_PAYLOAD, OLDEST_SERVER};
+pub use contract::Contract;
 pub use front::{CancelAnswer, EnqueueError, Front};
 pub use hosts::{Host, HostState};
 pub use jobs::ClusterJobs;
 pub use link::LinkError;
 pub use look::{JobState, Look, Unreachable};
+pub use membership::NodePool;
 pub use node::{Node, NodeFigures};
 pub use node_id::NodeId;
 pub use settings::{Credentials, PoolSettings, Settings, SettingsError};

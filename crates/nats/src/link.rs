@@ -192,16 +192,19 @@ impl Link {
         read(&answer.payload)
     }
 
-    /// Publishes to a stream if the last message of the subject has this sequence. Returns the new sequence.
+    /// Publishes to a stream, if the last message of the subject has the expected sequence. `0` is for none, and `None`
+    /// expects nothing. Returns the new sequence.
     pub(crate) async fn publish(
         &self,
         subject: String,
-        expect: u64,
+        expect: Option<u64>,
         ttl: Option<Duration>,
         body: Bytes,
     ) -> Result<u64, LinkError> {
         let mut headers = HeaderMap::new();
-        headers.insert("Nats-Expected-Last-Subject-Sequence", expect.to_string());
+        if let Some(expect) = expect {
+            headers.insert("Nats-Expected-Last-Subject-Sequence", expect.to_string());
+        }
         if let Some(ttl) = ttl {
             headers.insert("Nats-TTL", format!("{}s", ttl.as_secs().max(1)));
         }

@@ -6,6 +6,7 @@ use crate::custody::{self, Handed};
 use crate::envelope::Unreadable;
 use crate::hosts::{self, Host, HostState};
 use crate::link::LinkError;
+use crate::membership::{self, Membership, NodePool};
 use crate::node_id::NodeId;
 use crate::order::Order;
 use crate::pulling;
@@ -61,6 +62,7 @@ pub(crate) struct Shared {
     pub(crate) cluster: Cluster,
     pub(crate) engine: Arc<dyn Engine>,
     pub(crate) id: NodeId,
+    pub(crate) pools: BTreeMap<String, Membership>,
     held: Mutex<HashMap<JobId, Arc<Holder>>>,
     nonces: AtomicU64,
     /// The leader's time, in nanoseconds since 1970, at the zero of our clock.
@@ -86,8 +88,9 @@ pub(crate) struct Holder {
 }
 
 impl Node {
-    /// Checks the streams, and begins to run jobs: of each pool at most this number at a time. The engine has pools of
-    /// the same names. The label names this process in claims.
+    /// Checks the streams, and begins to run jobs of these pools, which the engine has under the same names. A pool whose
+    /// other live nodes have workers of another contract is left alone until they have ended. The label names this process
+    /// in claims.
     ///
     /// # Errors
     /// When the server does not answer, the streams are not as configured, or the cluster has no such pool.
@@ -95,15 +98,16 @@ impl Node {
         cluster: Cluster,
         engine: Arc<dyn Engine>,
         label: &str,
-        slots: &BTreeMap<String, usize>,
+        pools: BTreeMap<String, NodePool>,
     ) -> Result<Self, ClusterError> {
-        if let Some(pool) = slots.keys().find(|pool| !cluster.0.pools.contains_key(*pool)) {
+        if let Some(pool) = pools.keys().find(|pool| !cluster.0.pools.contains_key(*pool)) {
             return Err(ClusterError::UnknownPool { pool: pool.clone() });
         }
         cluster.check().await?;
         let shared = Arc::new(Shared {
             id: NodeId::new(label, rand::random()),
             engine,
+            pools: pools.into_iter().map(|(name, pool)| (name, Membership::new(pool))).collect(),
             held: Mutex::default(),
             nonces: AtomicU64::new(1),
             leader: AtomicU64::new(0),
@@ -123,16 +127,10 @@ impl Node {
                 answering.answer(question).await;
             }
         });
-        let pools: Vec<(PoolNames, String, usize)> = shared
-            .cluster
-            .0
-            .pools
-            .iter()
-            .filter_map(|(name, (_, names))| Some((names.clone(), name.clone(), *slots.get(name)?)))
-            .collect();
-        if let Some((names, ..)) = pools.first() {
-            shared.set_clock(names).await?;
-            let (keeping, names) = (shared.clone(), names.clone());
+        let names_of = |pool: &String| shared.cluster.0.pools.get(pool).map(|(_, names)| names.clone());
+        if let Some(names) = shared.pools.keys().find_map(names_of) {
+            shared.set_clock(&names).await?;
+            let keeping = shared.clone();
             tasks.spawn(async move {
                 loop {
                     sleep(CLOCK).await;
@@ -140,21 +138,30 @@ impl Node {
                 }
             });
         }
-        for (names, name, slots) in pools {
-            let pull = pulling::run(shared.clone(), name, names, Arc::new(Semaphore::new(slots.max(1))));
-            tasks.spawn(pull);
-        }
         let host = Host {
             node: shared.id.clone(),
             host: label.to_owned(),
             pid: std::process::id(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            slots: slots.clone(),
+            slots: BTreeMap::new(),
+            contracts: BTreeMap::new(),
+            apart: BTreeMap::new(),
             figures: NodeFigures::default(),
             leaving: false,
             seen: Duration::ZERO,
             state: HostState::Up,
         };
+        // Before it joins a pool: a node that would replace the contract then finds it.
+        hosts::announce(&shared, &host).await?;
+        for (name, pool) in &shared.pools {
+            let Some(names) = names_of(name) else { continue };
+            membership::look(&shared, name).await;
+            let slots = Arc::new(Semaphore::new(pool.own.slots.max(1)));
+            tasks.spawn(pulling::run(shared.clone(), name.clone(), names, slots, pool.follow()));
+            if pool.own.contract.is_some() {
+                tasks.spawn(membership::keep(shared.clone(), name.clone()));
+            }
+        }
         tasks.spawn(hosts::tell_of(shared.clone(), host.clone()));
         Ok(Self { shared, tasks, host })
     }
@@ -309,6 +316,7 @@ impl Shared {
             timings,
             requested,
             deadline: now + order.terms.timeout.saturating_sub(age),
+            fits: self.pools.get(pool).is_none_or(|pool| pool.fits(order.contract.as_ref())),
         };
         let priority = priority_of(&message.subject);
         let handed =

@@ -1,5 +1,6 @@
 //! [`Order`]: a job as the queue holds it.
 
+use crate::contract::Contract;
 use crate::envelope::{self, HeadTooLarge, Unreadable};
 use crate::record::millis;
 use bytes::Bytes;
@@ -16,6 +17,8 @@ pub struct Order {
     pub terms: Terms,
     /// The subject of hints of its front.
     pub reply: Option<String>,
+    /// The contract that the pool had when the job was accepted. `None` if it had none: then any node may run the job.
+    pub contract: Option<Contract>,
     /// Its input.
     pub input: Payload,
     /// The rest of the submission.
@@ -60,6 +63,8 @@ struct Head {
     terms: Terms,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     hints: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    contract: Option<Contract>,
     encoding: u8,
     #[serde(flatten)]
     rest: Rest,
@@ -83,7 +88,7 @@ impl Order {
             traceparent: job.trace.as_ref().map(|trace| trace.traceparent().to_owned()),
             tracestate: job.trace.as_ref().and_then(|trace| trace.tracestate()).map(str::to_owned),
         };
-        Self { terms, reply: hints, input: job.input.joined(), rest }
+        Self { terms, reply: hints, contract: None, input: job.input.joined(), rest }
     }
 
     /// Returns the submission for a node's own pool, with what is left of the timeout.
@@ -112,6 +117,7 @@ impl Order {
         let head = Head {
             terms: self.terms,
             hints: self.reply.clone(),
+            contract: self.contract.clone(),
             encoding: self.input.encoding as u8,
             rest: self.rest.clone(),
         };
@@ -127,7 +133,8 @@ impl Order {
         let encoding = Encoding::from_wire(head.encoding)
             .ok_or_else(|| Unreadable::Foreign(format!("no encoding has the number {}", head.encoding)))?;
         let input = Payload::new(encoding, input);
-        Ok(Self { terms: head.terms, reply: head.hints, input, rest: head.rest })
+        let Head { terms, hints: reply, contract, rest, .. } = head;
+        Ok(Self { terms, reply, contract, input, rest })
     }
 }
 
@@ -144,7 +151,8 @@ mod tests {
         let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
         job.trace = TraceContext::parse(parent, Some("a=1")).map(Arc::new);
         let terms = Terms { idempotent: true, attempts: 3, timeout: Duration::from_secs(9) };
-        let order = Order::of(job, terms, Some("pp.a.re.b".into()));
+        let mut order = Order::of(job, terms, Some("pp.a.re.b".into()));
+        order.contract = Some(Contract::new("fib", 2, Some("aa".into())));
         let back = Order::open(&order.seal().unwrap()).unwrap();
         assert_eq!(back, order);
         let job = back.submission("fib", Priority::High, Duration::from_secs(8));

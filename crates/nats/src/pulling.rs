@@ -12,7 +12,7 @@ use serde_json::json;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
 /// Time for which a request waits at the server. A node that is stopped meanwhile gets what came in this time.
@@ -52,7 +52,14 @@ struct Request {
     left: usize,
 }
 
-pub(crate) async fn run(shared: Arc<Shared>, pool: String, names: PoolNames, slots: Arc<Semaphore>) {
+/// Runs until the node stops. Asks for nothing while the node is not a member of the pool.
+pub(crate) async fn run(
+    shared: Arc<Shared>,
+    pool: String,
+    names: PoolNames,
+    slots: Arc<Semaphore>,
+    mut is_member: watch::Receiver<bool>,
+) {
     let (inbox, answers) = subscribe(&shared).await;
     let connections = shared.cluster.0.link.connections();
     let mut stop = shared.stopped();
@@ -61,6 +68,16 @@ pub(crate) async fn run(shared: Arc<Shared>, pool: String, names: PoolNames, slo
     for turn in 1_u64.. {
         if *stop.borrow() {
             return;
+        }
+        if !*is_member.borrow_and_update() {
+            if !puller.open.is_empty() {
+                puller.begin_anew().await;
+            }
+            tokio::select! {
+                _ = is_member.changed() => {}
+                _ = stop.changed() => {}
+            }
+            continue;
         }
         tokio::select! {
             slot = puller.slots.acquire() => drop(slot),
@@ -119,9 +136,14 @@ impl Puller {
     async fn forget_lost(&mut self) {
         let (now, connections) = (self.shared.cluster.0.now(), self.shared.cluster.0.link.connections());
         let is_lost = self.open.front().is_some_and(|oldest| now.since(oldest.sent) >= LOST);
-        if !is_lost && connections == self.connections {
-            return;
+        if is_lost || connections != self.connections {
+            self.begin_anew().await;
         }
+    }
+
+    /// Begins with a new inbox. Jobs that still come to the old one go back to the queue.
+    async fn begin_anew(&mut self) {
+        let connections = self.shared.cluster.0.link.connections();
         let (inbox, answers) = subscribe(&self.shared).await;
         let mut late = std::mem::replace(&mut self.answers, answers);
         (self.inbox, self.connections) = (inbox, connections);

@@ -71,6 +71,17 @@ pub(crate) fn of_hosts(settings: &Settings, namespace: &Namespace) -> Wanted {
     stream(name, config)
 }
 
+/// Returns the stream of the pools' contracts: the last of each, for ever.
+pub(crate) fn of_contracts(settings: &Settings, namespace: &Namespace) -> Wanted {
+    let name = namespace.contracts();
+    let config = json!({
+        "name": name, "subjects": [namespace.all_contracts()], "retention": "limits", "storage": "file",
+        "discard": "new", "max_msgs": 10_000, "num_replicas": settings.replicas, "max_msgs_per_subject": 1,
+        "allow_direct": true,
+    });
+    stream(name, config)
+}
+
 /// Returns the streams and consumers of a pool.
 pub(crate) fn of_pool(settings: &Settings, pool: &PoolSettings, names: &PoolNames) -> Vec<Wanted> {
     let queue = json!({

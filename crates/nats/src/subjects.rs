@@ -86,6 +86,18 @@ impl Namespace {
         format!("pp.{}.n.{node}", self.0)
     }
 
+    /// Returns the name of the stream of the pools' contracts.
+    #[must_use]
+    pub fn contracts(&self) -> String {
+        format!("PP_{}_P", self.0)
+    }
+
+    /// Returns the subjects of the contracts of all pools.
+    #[must_use]
+    pub fn all_contracts(&self) -> String {
+        format!("pp.{}.pools.*", self.0)
+    }
+
     /// Returns the subject of the hints for a front: that a job of it has an outcome.
     #[must_use]
     pub fn hints(&self, front: &str) -> String {
@@ -147,6 +159,12 @@ impl PoolNames {
     #[must_use]
     pub fn record(&self, id: JobId) -> String {
         format!("pp.{}.s.{}.{id}", self.namespace, self.pool)
+    }
+
+    /// Returns the subject of the pool's contract.
+    #[must_use]
+    pub fn contract(&self) -> String {
+        format!("pp.{}.pools.{}", self.namespace, self.pool)
     }
 
     /// Returns the name of the consumer of one priority.

@@ -42,7 +42,7 @@ pub(crate) async fn node(args: NodeArgs) -> Result<ExitCode, Error> {
     let late = Late::with_spans(spans);
     let loaded = Loaded::of(&config, pools.clone(), Vec::new());
     late.arrive(started.clone(), Configuration::new(None, Overrides::default(), loaded));
-    let node = cluster::node(connected, Arc::new(late), pools.iter()).await?;
+    let node = cluster::node(connected, Arc::new(late), &started, &pools).await?;
     announce(&node);
     loop {
         match signals.next().await {

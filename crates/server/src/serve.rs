@@ -221,11 +221,11 @@ impl Server {
         configuration: Configuration,
         joined: &[PoolConfig],
     ) -> Result<bool, Error> {
-        self.coordinator.arrive(coordinator, configuration);
+        self.coordinator.arrive(coordinator.clone(), configuration);
         if let Some(cluster) = self.coordinator.cluster().filter(|_| !joined.is_empty()) {
             let cluster = cluster.front().cluster().clone();
             let engine = Arc::new(self.coordinator.here());
-            self.node = Some(cluster::node(cluster, engine, joined.iter()).await?);
+            self.node = Some(cluster::node(cluster, engine, &coordinator, joined).await?);
         }
         let schedules = self.schedules.clone();
         let scheduling = tokio::spawn(async move { schedules.run(jobs::log).await });

@@ -6,3 +6,4 @@ mod hosts;
 mod jobs;
 mod kills;
 mod stage;
+mod upgrade;

@@ -158,8 +158,13 @@ impl Stage {
     }
 
     pub(crate) async fn node(&self) -> Node {
+        self.node_of(&self.file()).await
+    }
+
+    /// Starts a node of this file.
+    pub(crate) async fn node_of(&self, file: &Path) -> Node {
         let mut command = Command::new(binary("procpool"));
-        command.args(["node", "--config"]).arg(self.file());
+        command.args(["node", "--config"]).arg(file);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).env_remove("RUST_LOG");
         let mut process = command.spawn().expect("a node starts");
         let mut lines = BufReader::new(process.stdout.take().expect("a pipe")).lines();

@@ -15,6 +15,7 @@ mod detail;
 mod ended;
 mod engine;
 mod event;
+mod identity;
 mod news;
 mod orders;
 mod output;

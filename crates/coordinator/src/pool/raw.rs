@@ -230,12 +230,6 @@ impl RawPool {
         &self.owner.contract
     }
 
-    /// Returns the name of the job that the workers serve, once the first has said hello or a caller has typed
-    /// the pool.
-    pub fn job(&self) -> Option<&str> {
-        self.contract().get().map(|contract| contract.job.as_str())
-    }
-
     /// Returns the encodings that the pool's workers and their callers agree on.
     pub(crate) fn encodings(&self) -> &EncodingAgreement {
         &self.owner.encodings

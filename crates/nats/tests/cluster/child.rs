@@ -2,7 +2,7 @@
 
 use crate::engine::Sleeper;
 use crate::server::{Server, connect};
-use procpool_nats::{Node, PoolSettings, Settings};
+use procpool_nats::{Contract, Node, NodePool, PoolSettings, Settings};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -17,8 +17,15 @@ pub(crate) struct NodeProcess {
     process: Child,
 }
 
-pub(crate) fn slots(count: usize) -> BTreeMap<String, usize> {
-    BTreeMap::from([("once".to_owned(), count), ("again".to_owned(), count)])
+/// The pools of a node whose workers are of version 1.
+pub(crate) fn slots(count: usize) -> BTreeMap<String, NodePool> {
+    pools(count, 1)
+}
+
+/// The pools of a node whose workers of `once` are of this version.
+pub(crate) fn pools(count: usize, version: u32) -> BTreeMap<String, NodePool> {
+    let pool = |version| NodePool::new(count, Some(Contract::new("sleep", version, None)));
+    BTreeMap::from([("once".to_owned(), pool(version)), ("again".to_owned(), pool(1))])
 }
 
 impl NodeProcess {
@@ -56,7 +63,7 @@ async fn node() {
     settings.timings = crate::server::fast();
     settings.pools = vec![PoolSettings::new("once"), PoolSettings::new("again").idempotent(3)];
     let cluster = connect(settings).await;
-    let node = Node::start(cluster, Sleeper::new(Path::new(&book)), "child", &slots(8)).await.unwrap();
+    let node = Node::start(cluster, Sleeper::new(Path::new(&book)), "child", slots(8)).await.unwrap();
     println!("\nnode is {}", node.id());
     // Until its test ends, and with it the pipe.
     let wait = tokio::task::spawn_blocking(|| std::io::stdin().read(&mut [0]));

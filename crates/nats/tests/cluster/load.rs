@@ -51,8 +51,8 @@ async fn a_thousand_jobs_run_once_each_on_two_nodes() {
     let Some(server) = Server::start("") else { return };
     let (cluster, book) = (server.cluster().await, server.dir.join("book"));
     let nodes = [
-        Node::start(cluster.clone(), Sleeper::new(&book), "a", &slots(16)).await.unwrap(),
-        Node::start(cluster.clone(), Sleeper::new(&book), "b", &slots(16)).await.unwrap(),
+        Node::start(cluster.clone(), Sleeper::new(&book), "a", slots(16)).await.unwrap(),
+        Node::start(cluster.clone(), Sleeper::new(&book), "b", slots(16)).await.unwrap(),
     ];
     let front = Arc::new(Front::start(cluster, "front").await.unwrap());
     let start = Instant::now();
@@ -71,8 +71,8 @@ async fn four_kills_of_the_server_lose_nothing_and_run_nothing_twice() {
     let Some(mut server) = Server::start("") else { return };
     let (cluster, book) = (server.cluster().await, server.dir.join("book"));
     let nodes = [
-        Node::start(cluster.clone(), Sleeper::new(&book), "a", &slots(16)).await.unwrap(),
-        Node::start(cluster.clone(), Sleeper::new(&book), "b", &slots(16)).await.unwrap(),
+        Node::start(cluster.clone(), Sleeper::new(&book), "a", slots(16)).await.unwrap(),
+        Node::start(cluster.clone(), Sleeper::new(&book), "b", slots(16)).await.unwrap(),
     ];
     let front = Arc::new(Front::start(cluster, "front").await.unwrap());
     let done = Arc::new(AtomicUsize::new(0));

@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, reason = "the figures of a run are printed")]
 
 mod child;
+mod contracts;
 mod doors;
 mod engine;
 mod faults;

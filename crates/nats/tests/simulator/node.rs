@@ -159,7 +159,8 @@ impl World {
         }
         self.tags += 1;
         let (me, nonce) = (it.id.clone(), self.tags);
-        let (course, first) = Course::new(Delivery { me, nonce, terms, timings, requested, deadline });
+        let (course, first) =
+            Course::new(Delivery { me, nonce, terms, timings, requested, deadline, fits: true });
         it.held.insert(job, Held { course, deliveries, run: None });
         self.act(node, job, first)
     }

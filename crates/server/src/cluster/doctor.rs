@@ -1,6 +1,7 @@
 //! `procpool cluster doctor`: what keeps a cluster from its promises, each with the way out.
 
 use super::no_cluster;
+use super::table::why_apart;
 use crate::config::Config;
 use crate::error::Error;
 use procpool_nats::{Cluster, ClusterError, Host, HostState, Settings};
@@ -102,6 +103,14 @@ fn nodes(findings: &mut Findings, hosts: &[Host], settings: &Settings) {
             findings.note(format_args!(
                 "node {} is procpool {}, and this is {mine}; fine while hosts are upgraded one by one",
                 host.node, host.version
+            ));
+        }
+        for (pool, contract) in &host.apart {
+            findings.note(format_args!(
+                "node {} has not joined pool `{pool}`: {}; fine while hosts are upgraded one by one, and it joins when the \
+                 last of those has ended",
+                host.node,
+                why_apart(host, pool, contract)
             ));
         }
         let unknown = host.slots.keys().find(|pool| !settings.pools.iter().any(|own| &own.name == *pool));

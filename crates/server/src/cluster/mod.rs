@@ -10,10 +10,9 @@ use crate::cli::cluster::{ClusterArgs, ClusterCommand};
 use crate::cli::remote::Form;
 use crate::config::{Config, ConfigError, PoolSpec};
 use crate::error::Error;
-use procpool_coordinator::PoolConfig;
-use procpool_nats::{Cluster, ClusterJobs, Front, Host, Node};
+use procpool_coordinator::{Coordinator, PoolConfig};
+use procpool_nats::{Cluster, ClusterJobs, Contract, Front, Host, Node, NodePool};
 use procpool_protocol::engine::Engine;
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -37,20 +36,30 @@ pub(crate) async fn front(cluster: Cluster) -> Result<ClusterJobs, Error> {
     Ok(ClusterJobs::new(Front::start(cluster, &host_name()).await?, now))
 }
 
-/// Begins to run jobs of the cluster: of each of these pools as many at a time as it has workers.
+/// Begins to run jobs of the cluster: of each of these pools as many at a time as it has workers. Their contracts are known
+/// to the coordinator.
 ///
 /// # Errors
 /// When the servers do not answer, or their streams are not as configured.
-pub(crate) async fn node<'a>(
+pub(crate) async fn node(
     cluster: Cluster,
     engine: Arc<dyn Engine>,
-    pools: impl Iterator<Item = &'a PoolConfig>,
+    coordinator: &Coordinator,
+    pools: &[PoolConfig],
 ) -> Result<Node, Error> {
-    let slots: BTreeMap<_, _> =
-        pools.map(|pool| (pool.name.clone(), pool.limits.max_workers.max(1))).collect();
-    let node = Node::start(cluster, engine, &host_name(), &slots).await?;
-    tracing::info!(node = %node.id(), ?slots, "runs jobs of the cluster");
+    let of_cluster = |pool: &PoolConfig| {
+        let contract = coordinator.raw(&pool.name).ok().and_then(|raw| raw.known_contract().map(contract));
+        (pool.name.clone(), NodePool::new(pool.limits.max_workers.max(1), contract))
+    };
+    let own = pools.iter().map(of_cluster).collect();
+    let node = Node::start(cluster, engine, &host_name(), own).await?;
+    let pools: Vec<&str> = pools.iter().map(|pool| pool.name.as_str()).collect();
+    tracing::info!(node = %node.id(), ?pools, "runs jobs of the cluster");
     Ok(node)
+}
+
+fn contract(of: &procpool_coordinator::Contract) -> Contract {
+    Contract::new(&of.job, of.version, of.schema_hash.clone())
 }
 
 /// Returns the name of this host, which says in the cluster where a node is.

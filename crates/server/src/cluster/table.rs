@@ -1,9 +1,9 @@
 //! The hosts of a cluster as text. Pure.
 
 use super::hosts::status;
-use procpool_nats::Host;
+use procpool_nats::{Contract, Host, HostState};
 use procpool_protocol::printable::printable;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 const TITLES: [&str; 9] = ["NODE", "STATE", "SEEN", "RUNNING", "SLOTS", "DONE", "LATE", "FENCED", "VERSION"];
@@ -21,7 +21,22 @@ pub(super) fn of(hosts: &[Host]) -> String {
         let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
         format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
     };
-    rows.iter().map(line).collect()
+    rows.iter().map(line).chain(hosts.iter().flat_map(apart)).collect()
+}
+
+/// Returns a line for each pool that a live host has not joined.
+fn apart(host: &Host) -> impl Iterator<Item = String> {
+    let other = host.apart.iter().filter(|_| host.state == HostState::Up);
+    other.map(|(pool, contract)| {
+        let line = format!("{} is not in pool {pool}: {}", host.node, why_apart(host, pool, contract));
+        format!("{}\n", printable(&line))
+    })
+}
+
+/// Returns why a host has not joined a pool that has this contract.
+pub(super) fn why_apart(host: &Host, pool: &str, contract: &Contract) -> String {
+    let own = host.contracts.get(pool).map_or_else(|| "an unknown contract".into(), ToString::to_string);
+    format!("its worker has {own}, and live nodes run {contract}")
 }
 
 fn row(host: &Host) -> [String; 9] {
@@ -53,9 +68,12 @@ fn ago(time: Duration) -> String {
     }
 }
 
-/// Returns a host as JSON, as `GET /v1/hosts` has it.
+/// Returns a host as JSON, as `GET /v1/hosts` has it, with the contracts of its pools.
 pub(super) fn json(host: &Host) -> Value {
-    serde_json::to_value(status(host)).unwrap_or_default()
+    let mut json = serde_json::to_value(status(host)).unwrap_or_default();
+    json["contracts"] = json!(host.contracts);
+    json["apart"] = json!(host.apart);
+    json
 }
 
 #[cfg(test)]
@@ -76,5 +94,18 @@ mod tests {
         );
         assert_eq!(json(&host)["state"], "up");
         assert!(of(&[]).starts_with("no node"));
+    }
+
+    #[test]
+    fn a_pool_of_another_contract_is_named_below_the_table() {
+        let text = r#"{"node":"a-1","host":"a","pid":7,"version":"0.1.0","slots":{},"held":0,"told":0,"late":0,
+            "decided":0,"fenced":0,"left":0,"contracts":{"fib":{"job":"fib","version":2}},
+            "apart":{"fib":{"job":"fib","version":1,"schema_hash":"aa"}}}"#;
+        let host: Host = serde_json::from_str(text).unwrap();
+        let text = of(std::slice::from_ref(&host));
+        let line = "a-1 is not in pool fib: its worker has job `fib` version 2, and live nodes run job `fib` version 1 \
+                    (schema aa)";
+        assert_eq!(text.lines().last(), Some(line));
+        assert_eq!(json(&host)["apart"]["fib"]["version"], 1);
     }
 }

@@ -85,12 +85,12 @@ impl ClusterConfig {
     }
 }
 
-/// Checks the table, and what it means for the pools. Returns `None` where there is none.
+/// Checks the table, and what it means for the pools, which get a worker from the start: it says their contract. Returns
+/// `None` where there is none.
 pub(super) fn settings(
     table: Option<&ClusterTable>,
-    jobs: &JobsTable,
-    schedules: &BTreeMap<String, ScheduleTable>,
-    pools: &[PoolSpec],
+    (jobs, schedules): (&JobsTable, &BTreeMap<String, ScheduleTable>),
+    pools: &mut [PoolSpec],
     source: Source<'_>,
 ) -> Result<Option<ClusterConfig>, ConfigError> {
     let Some(table) = table else { return Ok(None) };
@@ -134,7 +134,7 @@ pub(super) fn settings(
         return Err(at("max_record_bytes", Mistake::SmallRecords(SMALLEST_RECORDS)));
     }
     let retain = table.retain.map_or(RETAIN, |span| span.0);
-    for pool in pools.iter().filter(|pool| pool.durable.is_some()) {
+    for pool in pools.iter_mut().filter(|pool| pool.durable.is_some()) {
         let of_pool = |key: &str, mistake| {
             Err(ConfigError::at(source.place_of(&["pools", pool.name.as_str(), key]), mistake))
         };
@@ -148,6 +148,7 @@ pub(super) fn settings(
         let Some(longest) = longest(&pool.limits) else {
             return of_pool("max_timeout", Mistake::NoTimeoutInCluster);
         };
+        pool.limits.min_workers = pool.limits.min_workers.max(1);
         let mut cluster_pool = of(pool, longest, retain, settings.timings.lease);
         if let Some(bytes) = table.max_record_bytes {
             cluster_pool.record_bytes = bytes.0;

@@ -95,12 +95,13 @@ impl Config {
         let file: File = toml::from_str(source.text).map_err(|error| ConfigError::of_toml(&error, source))?;
         let dir = file.server.attach_dir.as_deref();
         let pools = file.pools.into_iter().map(|(name, table)| PoolSpec::new(name, table, dir, source));
-        let pools = pools.collect::<Result<Vec<_>, _>>()?;
+        let mut pools = pools.collect::<Result<Vec<_>, _>>()?;
         let Some(largest_payload) = pools.iter().map(|pool| pool.limits.max_payload).max() else {
             return Err(ConfigError::at(source.place_of(&["pools"]), Mistake::NoPools));
         };
         let jobs = jobs::settings(&file.jobs, source)?;
-        let cluster = cluster::settings(file.cluster.as_ref(), &file.jobs, &file.schedules, &pools, source)?;
+        let tables = (&file.jobs, &file.schedules);
+        let cluster = cluster::settings(file.cluster.as_ref(), tables, &mut pools, source)?;
         let has_durable = cluster.is_none() && pools.iter().any(|pool| pool.durable.is_some());
         let durable = durable::settings(&file.jobs, has_durable, source)?;
         let schedules = file.schedules.into_iter();
