@@ -57,7 +57,7 @@ mod running;
 mod scheduled;
 
 pub use durable::{DurableJobs, DurableOptions, Health, OpenError, PoolOptions, Retry, ordered};
-pub use fingerprint::fingerprint;
+pub use fingerprint::{fingerprint, key_digest};
 pub use ids::is_durable;
 pub use interface::{Enqueued, JobNote, Jobs, Order, Reruns};
 pub use late::LateJobs;

@@ -26,6 +26,7 @@ pub mod envelope;
 mod front;
 mod hosts;
 mod jobs;
+mod keys;
 pub mod lease;
 mod link;
 mod look;

@@ -262,7 +262,7 @@ impl Shared {
 
     async fn set_clock(&self, names: &PoolNames) -> Result<(), LinkError> {
         let asked = self.cluster.0.now();
-        let leader = streams::leader_time(&self.cluster.0.link, names).await?;
+        let leader = streams::leader_time(&self.cluster.0.link, &names.queue()).await?;
         let middle = (asked.as_nanos() + self.cluster.0.now().as_nanos()) / 2;
         self.leader.store(leader.saturating_sub(middle), Ordering::Relaxed);
         Ok(())

@@ -8,6 +8,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::Duration;
 
+/// Maximum number of idempotency keys of a cluster. The server needs half a kilobyte of memory for each.
+pub(crate) const MAX_KEYS: usize = 1_000_000;
+
 /// A stream or consumer that is not as it is configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -78,6 +81,17 @@ pub(crate) fn of_contracts(settings: &Settings, namespace: &Namespace) -> Wanted
         "name": name, "subjects": [namespace.all_contracts()], "retention": "limits", "storage": "file",
         "discard": "new", "max_msgs": 10_000, "num_replicas": settings.replicas, "max_msgs_per_subject": 1,
         "allow_direct": true,
+    });
+    stream(name, config)
+}
+
+/// Returns the stream of idempotency keys, each of which expires by itself. A full one refuses further keys.
+pub(crate) fn of_keys(settings: &Settings, namespace: &Namespace) -> Wanted {
+    let name = namespace.keys();
+    let config = json!({
+        "name": name, "subjects": [namespace.all_keys()], "retention": "limits", "storage": "file",
+        "discard": "new", "max_msgs": MAX_KEYS, "max_bytes": 1_u64 << 30, "num_replicas": settings.replicas,
+        "max_msgs_per_subject": 1, "allow_direct": true, "allow_msg_ttl": true,
     });
     stream(name, config)
 }
@@ -173,9 +187,9 @@ fn differ(of: &str, configured: &Value, there: &Value) -> Vec<Difference> {
         .collect()
 }
 
-/// Returns the time of the server that leads the queue, in nanoseconds since 1970.
-pub(crate) async fn leader_time(link: &Link, names: &PoolNames) -> Result<u64, LinkError> {
-    let info: Info = link.api(&format!("STREAM.INFO.{}", names.queue()), &Value::Null).await?;
+/// Returns the time of the server that leads a stream, in nanoseconds since 1970.
+pub(crate) async fn leader_time(link: &Link, stream: &str) -> Result<u64, LinkError> {
+    let info: Info = link.api(&format!("STREAM.INFO.{stream}"), &Value::Null).await?;
     let text = info.ts.ok_or_else(|| LinkError::Unreadable("the stream's info has no time".into()))?;
     parse_time(&text).ok_or_else(|| LinkError::Unreadable(format!("`{text}` is no time")))
 }

@@ -98,6 +98,18 @@ impl Namespace {
         format!("pp.{}.pools.*", self.0)
     }
 
+    /// Returns the name of the stream of idempotency keys.
+    #[must_use]
+    pub fn keys(&self) -> String {
+        format!("PP_{}_K", self.0)
+    }
+
+    /// Returns the subjects of the keys of all pools.
+    #[must_use]
+    pub fn all_keys(&self) -> String {
+        format!("pp.{}.k.>", self.0)
+    }
+
     /// Returns the subject of the hints for a front: that a job of it has an outcome.
     #[must_use]
     pub fn hints(&self, front: &str) -> String {
@@ -165,6 +177,12 @@ impl PoolNames {
     #[must_use]
     pub fn contract(&self) -> String {
         format!("pp.{}.pools.{}", self.namespace, self.pool)
+    }
+
+    /// Returns the subject of a key of the pool with this digest.
+    #[must_use]
+    pub fn key(&self, digest: &str) -> String {
+        format!("pp.{}.k.{}.{digest}", self.namespace, self.pool)
     }
 
     /// Returns the name of the consumer of one priority.

@@ -72,21 +72,48 @@ async fn a_cluster_refuses_what_it_cannot_do_with_a_sentence() {
     let Some(stage) = Stage::start().await else { return };
     let front = stage.front("").await;
     let jobs = "/v1/pools/once/jobs";
-    let keyed = submit(&front, jobs, &echo(), &[("Idempotency-Key", "k-1")]).await;
     let delayed = submit(&front, "/v1/pools/once/jobs?delay=1h", &echo(), &[]).await;
-    for (answer, word) in [(keyed, "Idempotency-Key"), (delayed, "delay")] {
-        let problem = answer.problem();
-        assert_eq!((answer.status, &problem["reason"]), (501, &"not_supported".into()), "{problem}");
-        assert!(
-            problem["detail"].as_str().is_some_and(|it| it.contains("many hosts") && it.contains(word)),
-            "{problem}"
-        );
-    }
+    let problem = delayed.problem();
+    assert_eq!((delayed.status, &problem["reason"]), (501, &"not_supported".into()), "{problem}");
+    let detail = problem["detail"].as_str().unwrap_or_default();
+    assert!(detail.contains("many hosts") && detail.contains("delay"), "{problem}");
     let large = submit(&front, jobs, &Verb::Echo("x".repeat(600 << 10)), &[]).await;
     assert_eq!((large.status, &large.problem()["reason"]), (413, &"input_too_large".into()));
     assert!(large.text().contains("524288"), "{}", large.text());
     let nobody = get(front.address(), "/v1/jobs/019a1c2e5b007d3f8a1b2c3d4e5f6071").await;
     assert_eq!(nobody.status, 404, "{}", nobody.text());
+}
+
+#[tokio::test]
+async fn a_key_means_one_job_on_all_fronts_and_replays_look_as_on_one_machine() {
+    let Some(stage) = Stage::start().await else { return };
+    let (front, other) = (stage.front("").await, stage.front("").await);
+    let jobs = "/v1/pools/once/jobs";
+    let keyed = [("Idempotency-Key", "\"invoice-7\"")];
+    let logged = log(&stage, "once", 0);
+    let (one, two) =
+        tokio::join!(submit(&front, jobs, &logged, &keyed), submit(&other, jobs, &logged, &keyed));
+    assert_eq!((one.status, two.status), (202, 202), "{} {}", one.text(), two.text());
+    let path = one.header("location").expect("a location").to_owned();
+    assert_eq!(two.header("location"), Some(path.as_str()));
+
+    let foreign = submit(&other, jobs, &echo(), &keyed).await;
+    assert_eq!((foreign.status, &foreign.problem()["job"]), (422, &path.rsplit('/').next().unwrap().into()));
+    assert!(
+        foreign.text().contains("idempotency_mismatch") || foreign.text().contains("idempotency-mismatch")
+    );
+    let sync = [("Content-Type", "application/json"), keyed[0]];
+    let body = serde_json::to_vec(&logged).unwrap();
+    let in_use = request(other.address(), "POST", jobs, &sync, &body).await;
+    assert_eq!((in_use.status, in_use.header("location")), (409, Some(path.as_str())), "{}", in_use.text());
+
+    let _node = stage.node().await;
+    assert_eq!(ended(&front, &path).await["outcome"], "ok");
+    let replayed = request(other.address(), "POST", jobs, &sync, &body).await;
+    assert_eq!((replayed.status, replayed.header("idempotent-replayed")), (200, Some("true")));
+    let again = submit(&front, jobs, &logged, &keyed).await;
+    assert_eq!((again.status, again.header("idempotent-replayed")), (200, Some("true")), "{}", again.text());
+    assert_eq!(lines(&stage), ["once"]);
 }
 
 #[tokio::test]

@@ -3,35 +3,32 @@
 //! The cluster remembers the jobs, and any front finds each by its id. A front holds no state of a job: a look asks the
 //! cluster. Only lists are of this front alone: they have the jobs that it has accepted, up to a bound.
 
+mod accept;
 mod recent;
 mod view;
 
-use crate::front::{CancelAnswer, EnqueueError, Front};
+use crate::front::{CancelAnswer, Front};
 use crate::look::{JobState, Look, Unreachable};
 use futures_util::StreamExt;
 use futures_util::stream::{self, FuturesUnordered};
 use procpool_jobs::{Enqueued, Health, Jobs, Order, ordered};
-use procpool_protocol::engine::{Accepted, BoxFuture, Submission};
-use procpool_protocol::outcome::{Finished, Refusal, Refused, Timing};
+use procpool_protocol::engine::{BoxFuture, Submission};
+use procpool_protocol::outcome::Finished;
 use procpool_protocol::{JobError, JobId};
 use procpool_registry::{
-    Cancelled, Cursor, Decision, Filter, ForeignCursor, MAX_PAGE, Page, Record, ResultState, Resumed,
-    Selection, Time, Trial,
+    Cancelled, Cursor, Filter, ForeignCursor, MAX_PAGE, Page, Record, ResultState, Resumed, Selection, Time,
+    Trial,
 };
 use recent::{Recent, Row};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::runtime::Handle;
 
 /// Time between two looks at a job that somebody watches.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Number of jobs that a list looks at together.
 const AT_ONCE: usize = 32;
-
-const KEYS: &str = "an Idempotency-Key is not held there; send the job without one";
-const DELAYS: &str = "a job cannot wait for its time there; send it without `delay` and `run_at`";
 
 /// The jobs of a cluster. Clones share them.
 #[derive(Clone)]
@@ -66,47 +63,8 @@ impl ClusterJobs {
         &self.0.front
     }
 
-    /// Runs a job that ends with its request: dropping the future before it is ready cancels the job.
-    pub fn submit(&self, job: Submission) -> Accepted {
-        let (id, jobs) = (self.id(), self.clone());
-        Accepted::new(id, async move {
-            let pool = job.pool.clone();
-            let mut abandoned = Abandoned { jobs: Some(jobs.clone()), pool: pool.clone(), id };
-            let result = match jobs.0.front.enqueue(id, job).await {
-                Ok(()) => match jobs.outcome(&pool, id).await {
-                    Some(finished) => finished,
-                    None => Finished::new(id, Timing::default(), Err(Box::new(forgotten()))),
-                },
-                Err(error) => Finished::new(id, Timing::default(), Err(Box::new(refused(&pool, error)))),
-            };
-            abandoned.jobs = None;
-            result
-        })
-    }
-
     fn id(&self) -> JobId {
         ordered(Time::ZERO + (self.0.clock)(), rand::random())
-    }
-
-    async fn accept(&self, order: Order) -> Result<Enqueued, JobError> {
-        let Order { job, principal, key, not_before, held, rerun_of, .. } = order;
-        let pool: Arc<str> = job.pool.as_str().into();
-        let unable = |what| Err(Refused::new(&*pool, Refusal::not_supported(what)).into());
-        match (key, not_before) {
-            (Some(_), _) => return unable(KEYS),
-            (_, Some(_)) => return unable(DELAYS),
-            _ => {}
-        }
-        let (id, priority) = (self.id(), job.priority);
-        self.0.front.enqueue(id, job).await.map_err(|error| refused(&pool, error))?;
-        drop(held);
-        let row =
-            self.recent().remember(id, Row { pool: pool.clone(), seq: 0, priority, principal, rerun_of });
-        let look = Look { state: JobState::Queued, version: 1, attempt: 0, since: 0 };
-        let record = view::record(id, &pool, Some(&row), &look, self.retain(&pool));
-        let this = self.clone();
-        let outcome = async move { this.outcome(&pool, id).await.map(Arc::new) };
-        Ok(Enqueued::new(Decision::Run(Arc::new(record)), outcome))
     }
 
     /// Waits for an outcome through outages of the servers. `None` if the cluster has no such job.
@@ -205,45 +163,6 @@ impl ClusterJobs {
             below = last;
         }
     }
-}
-
-/// Cancels a job whose request is gone.
-struct Abandoned {
-    jobs: Option<ClusterJobs>,
-    pool: String,
-    id: JobId,
-}
-
-impl Drop for Abandoned {
-    fn drop(&mut self) {
-        let Some(jobs) = self.jobs.take() else { return };
-        let (pool, id) = (std::mem::take(&mut self.pool), self.id);
-        if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn(async move {
-                if let Err(error) = jobs.0.front.cancel(&pool, id).await {
-                    tracing::warn!(job = %id, %error, "failed to cancel a job whose client is gone");
-                }
-            });
-        }
-    }
-}
-
-fn forgotten() -> JobError {
-    JobError::protocol("the cluster no longer has the outcome of the job")
-}
-
-/// Returns the refusal of a job.
-fn refused(pool: &str, error: EnqueueError) -> JobError {
-    let said = error.to_string();
-    let reason = match error {
-        EnqueueError::UnknownPool { known, .. } => Refusal::unknown_pool(known),
-        EnqueueError::QueueFull { limit, .. } => Refusal::queue_full(limit),
-        EnqueueError::PayloadTooLarge { size, limit } => Refusal::input_too_large(size, limit),
-        EnqueueError::HeadTooLarge { size } => Refusal::input_too_large(size, crate::envelope::MAX_HEAD),
-        EnqueueError::Unreachable(_) => Refusal::engine_unreachable(said, true),
-        EnqueueError::Away(_) => Refusal::engine_unreachable(said, false),
-    };
-    Refused::new(pool, reason).into()
 }
 
 impl Jobs for ClusterJobs {

@@ -9,5 +9,6 @@ mod contracts;
 mod doors;
 mod engine;
 mod faults;
+mod keys;
 mod load;
 mod server;
