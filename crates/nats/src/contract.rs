@@ -53,7 +53,7 @@ pub(crate) struct PoolContract {
     pub(crate) turn: u64,
 }
 
-/// What a node does after a look at the contract of a pool.
+/// The next step of a node after a look at the contract of a pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     /// It has joined, and stays.

@@ -3,9 +3,10 @@
 use crate::action::{Action, Event, Write, Written};
 use crate::cluster::MAX_PAYLOAD;
 use crate::course::{Course, Delivery, Ending};
+use crate::dead::{self, DeadLetter};
 use crate::decide::{Answer, Found};
 use crate::end::End;
-use crate::link::Link;
+use crate::link::{Link, LinkError};
 use crate::node::{Holder, Shared};
 use crate::node_id::NodeId;
 use crate::order::Order;
@@ -44,6 +45,8 @@ pub(crate) async fn nak(link: &Link, reply: String, delay: Duration) {
 /// An event for which a course waits.
 enum Done {
     Event(Event),
+    /// The same, with the outcome that the record has.
+    Decided(Event, Decided),
     /// The job ended here.
     Ended(Option<(End, Bytes)>),
 }
@@ -54,7 +57,7 @@ type Work<'a> = FuturesUnordered<BoxFuture<'a, Done>>;
 pub(crate) async fn run(shared: &Shared, holder: &Holder, handed: Handed, delivery: Delivery) {
     let deadline = delivery.deadline;
     let (mut course, first) = Course::new(delivery);
-    let mut custody = Custody { shared, handed, deadline, result: None };
+    let mut custody = Custody { shared, handed, deadline, result: None, decided: None };
     let mut work = Work::new();
     let mut actions = vec![first];
     let mut gone = shared.gone();
@@ -77,6 +80,10 @@ pub(crate) async fn run(shared: &Shared, holder: &Holder, handed: Handed, delive
             _ = gone.wait_for(|gone| *gone) => return,
             Some(done) = work.next() => match done {
                 Done::Event(event) => event,
+                Done::Decided(event, decided) => {
+                    custody.decided = Some(decided);
+                    event
+                }
                 Done::Ended(end) => custody.ended(end),
             },
             () = holder.look.notified() => Event::Look,
@@ -94,6 +101,8 @@ struct Custody<'a> {
     handed: Handed,
     deadline: Time,
     result: Option<(End, Bytes)>,
+    /// The outcome of the job.
+    decided: Option<Decided>,
 }
 
 impl<'a> Custody<'a> {
@@ -106,7 +115,12 @@ impl<'a> Custody<'a> {
             Action::Read => {
                 let read =
                     read(self.link(), self.handed.names.records(), self.handed.names.record(self.handed.id));
-                work.push(Box::pin(async move { Done::Event(Event::Read(read.await)) }));
+                work.push(Box::pin(async move {
+                    match read.await {
+                        Some((found, Some(decided))) => Done::Decided(Event::Read(Some(found)), decided),
+                        found => Done::Event(Event::Read(found.map(|(found, _)| found))),
+                    }
+                }));
             }
             Action::Ask(node) => {
                 let asked = ask(self.shared, node, self.handed.id);
@@ -114,7 +128,14 @@ impl<'a> Custody<'a> {
             }
             Action::Write(write) => {
                 let written = self.write(course, write);
-                work.push(Box::pin(async move { Done::Event(Event::Written(written.await)) }));
+                work.push(Box::pin(async move {
+                    match written.await {
+                        (written @ Written::Stored(_), Record::Decided(decided)) => {
+                            Done::Decided(Event::Written(written), decided)
+                        }
+                        (written, _) => Done::Event(Event::Written(written)),
+                    }
+                }));
             }
             Action::Renew => work.push(self.renew()),
             Action::Start { .. } => work.push(self.start()),
@@ -122,9 +143,35 @@ impl<'a> Custody<'a> {
                 tracing::warn!(job = %self.handed.id, "kills a job whose lease or record is lost");
                 self.shared.engine.cancel(self.handed.id);
             }
-            Action::Ack => self.link().tell(self.handed.reply.clone(), "+ACK".into()).await,
+            Action::Ack => {
+                // Else the next delivery is the next try.
+                if self.bury().await {
+                    self.link().tell(self.handed.reply.clone(), "+ACK".into()).await;
+                }
+            }
             Action::Nak(delay) => nak(self.link(), self.handed.reply.clone(), delay).await,
             Action::End(_) => {}
+        }
+    }
+
+    /// Writes the dead letter of a job that failed for good. Returns whether the job may leave the queue.
+    async fn bury(&mut self) -> bool {
+        let Some(decided) = self.decided.take().filter(|decided| dead::is_letter(&decided.end)) else {
+            return true;
+        };
+        let Handed { id, names, order, priority, .. } = &self.handed;
+        let letter = DeadLetter { order: order.clone(), priority: *priority, decided };
+        let Ok(body) = letter.seal() else {
+            tracing::warn!(job = %id, "the names and the error of a dead job are too large for a dead letter");
+            return true;
+        };
+        match self.link().publish(names.dead(*id), None, None, body).await {
+            Ok(_) => true,
+            Err(error @ LinkError::Refused { .. }) => {
+                tracing::warn!(job = %id, %error, "failed to keep a dead letter");
+                true
+            }
+            Err(_) => false,
         }
     }
 
@@ -149,7 +196,11 @@ impl<'a> Custody<'a> {
         Event::Finished { is_killed }
     }
 
-    fn write(&self, course: &Course, write: Write) -> impl Future<Output = Written> + Send + use<'a> {
+    fn write(
+        &self,
+        course: &Course,
+        write: Write,
+    ) -> impl Future<Output = (Written, Record)> + Send + use<'a> {
         let me = self.shared.id.clone();
         let decided =
             |attempt, end, output| Record::Decided(Decided { by: me.clone(), attempt, end, output });
@@ -176,12 +227,13 @@ impl<'a> Custody<'a> {
         let ttl = retain.filter(|_| matches!(record, Record::Decided(_)));
         let (link, subject) = (self.link(), self.handed.names.record(self.handed.id));
         async move {
-            let Ok(body) = record.seal() else { return Written::Unknown };
-            match link.publish(subject, Some(expect), ttl, body).await {
+            let Ok(body) = record.seal() else { return (Written::Unknown, record) };
+            let written = match link.publish(subject, Some(expect), ttl, body).await {
                 Ok(seq) => Written::Stored(seq),
                 Err(error) if error.is_conflict() => Written::Conflict,
                 Err(_) => Written::Unknown,
-            }
+            };
+            (written, record)
         }
     }
 
@@ -193,7 +245,12 @@ impl<'a> Custody<'a> {
             let sent = cluster.now();
             let renewed = link.request(reply, None, "+WPI".into(), link.patience).await;
             let found = if renewed.is_ok() { read.await } else { None };
-            Done::Event(Event::Renewed { sent, found })
+            match found {
+                Some((found, Some(decided))) => {
+                    Done::Decided(Event::Renewed { sent, found: Some(found) }, decided)
+                }
+                found => Done::Event(Event::Renewed { sent, found: found.map(|(found, _)| found) }),
+            }
         })
     }
 
@@ -245,15 +302,17 @@ async fn to_end(
     }
 }
 
-/// Reads a record. `None` if there was no answer.
-async fn read(link: &Link, stream: String, subject: String) -> Option<Found> {
-    let Some(stored) = link.last(&stream, &subject).await.ok()? else { return Some(Found::Nothing) };
+/// Reads a record, and the outcome if it has one. `None` if there was no answer.
+async fn read(link: &Link, stream: String, subject: String) -> Option<(Found, Option<Decided>)> {
+    let Some(stored) = link.last(&stream, &subject).await.ok()? else { return Some((Found::Nothing, None)) };
     let seq = stored.seq;
     Some(match Record::open(&stored.body) {
-        Ok(Record::Claimed(claim)) => Found::Claimed { seq, claim },
-        Ok(Record::Released(Released { attempt, .. })) => Found::Released { seq, attempt },
-        Ok(Record::Decided(Decided { by, attempt, .. })) => Found::Decided { seq, by, attempt },
-        Err(_) => Found::Unreadable,
+        Ok(Record::Claimed(claim)) => (Found::Claimed { seq, claim }, None),
+        Ok(Record::Released(Released { attempt, .. })) => (Found::Released { seq, attempt }, None),
+        Ok(Record::Decided(decided)) => {
+            (Found::Decided { seq, by: decided.by.clone(), attempt: decided.attempt }, Some(decided))
+        }
+        Err(_) => (Found::Unreadable, None),
     })
 }
 

@@ -42,7 +42,7 @@ pub(crate) enum Claimed {
     Taken(JobId, Taken),
 }
 
-/// What is known of the job that has a key.
+/// The job that has a key, as far as the cluster knows it.
 #[derive(Clone, Debug)]
 pub(crate) enum Taken {
     /// It is of the same request.

@@ -20,6 +20,7 @@ mod contract;
 mod contracts;
 pub mod course;
 mod custody;
+mod dead;
 pub mod decide;
 pub mod end;
 pub mod envelope;

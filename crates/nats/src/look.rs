@@ -1,10 +1,12 @@
 //! How far a job is: reads its record, and whether the queue has it.
 
+use crate::end::End;
 use crate::front::Front;
 use crate::link::{Link, Stored};
 use crate::node_id::NodeId;
 use crate::record::{Decided, Record};
 use crate::subjects::PoolNames;
+use bytes::Bytes;
 use procpool_protocol::JobId;
 use procpool_protocol::outcome::{Finished, Timing};
 use serde_json::json;
@@ -50,6 +52,8 @@ pub struct Look {
     pub attempt: u32,
     /// When the server stored this state, in nanoseconds since 1970 by its clock. `0` for a job without a record.
     pub since: u64,
+    /// Whether the record is gone, and a dead letter tells of the job.
+    pub is_letter: bool,
 }
 
 impl Front {
@@ -66,7 +70,7 @@ impl Front {
     /// # Errors
     /// When the cluster did not answer.
     pub async fn look(&self, pool: &str, id: JobId) -> Result<Look, Unreachable> {
-        let mut look = Look { state: JobState::Unknown, version: 0, attempt: 0, since: 0 };
+        let mut look = Look { state: JobState::Unknown, version: 0, attempt: 0, since: 0, is_letter: false };
         let Ok((_, names)) = self.pool(pool) else { return Ok(look) };
         let mut record = self.record(names, id).await?;
         if record.is_none() {
@@ -77,17 +81,21 @@ impl Front {
             // It may have left the queue in between.
             record = self.record(names, id).await?;
         }
-        let Some((stored, record)) = record else { return Ok(look) };
+        let Some((stored, record)) = record else {
+            if let Some((letter, time, seq)) = self.letter(pool, id).await? {
+                let Decided { end, attempt, .. } = letter.decided;
+                look.state = finished(id, end, Bytes::new());
+                (look.version, look.since, look.attempt, look.is_letter) = (seq + 1, time, attempt, true);
+            }
+            return Ok(look);
+        };
         (look.version, look.since) = (stored.seq + 1, stored.time);
         (look.attempt, look.state) = match record {
             Record::Claimed(claim) => {
                 (claim.attempt, JobState::Running { node: claim.node, attempt: claim.attempt })
             }
             Record::Released(released) => (released.attempt.saturating_sub(1), JobState::Queued),
-            Record::Decided(Decided { end, output, attempt, .. }) => {
-                let result = end.into_outcome(id, output);
-                (attempt, JobState::Finished(Box::new(Finished::new(id, Timing::default(), result))))
-            }
+            Record::Decided(Decided { end, output, attempt, .. }) => (attempt, finished(id, end, output)),
         };
         Ok(look)
     }
@@ -103,6 +111,10 @@ impl Front {
         let record = Record::open(&stored.body).map_err(|error| unreachable(error.to_string()))?;
         Ok(Some((stored, record)))
     }
+}
+
+fn finished(id: JobId, end: End, output: Bytes) -> JobState {
+    JobState::Finished(Box::new(Finished::new(id, Timing::default(), end.into_outcome(id, output))))
 }
 
 /// Returns whether the queue has the job, under any priority.

@@ -57,8 +57,9 @@ pub struct Rest {
     tracestate: Option<String>,
 }
 
+/// An order without its input.
 #[derive(Serialize, Deserialize)]
-struct Head {
+pub(crate) struct Head {
     #[serde(flatten)]
     terms: Terms,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -114,14 +115,17 @@ impl Order {
     /// # Errors
     /// When the names in it are larger than a head may be.
     pub fn seal(&self) -> Result<Bytes, HeadTooLarge> {
-        let head = Head {
+        envelope::seal(&self.head(), &self.input.bytes)
+    }
+
+    pub(crate) fn head(&self) -> Head {
+        Head {
             terms: self.terms,
             hints: self.reply.clone(),
             contract: self.contract.clone(),
             encoding: self.input.encoding as u8,
             rest: self.rest.clone(),
-        };
-        envelope::seal(&head, &self.input.bytes)
+        }
     }
 
     /// Reads an order.
@@ -129,7 +133,11 @@ impl Order {
     /// # Errors
     /// When a newer build wrote it, or something else did.
     pub fn open(bytes: &Bytes) -> Result<Self, Unreadable> {
-        let (head, input) = envelope::open::<Head>(bytes)?;
+        let (head, input) = envelope::open(bytes)?;
+        Self::of_head(head, input)
+    }
+
+    pub(crate) fn of_head(head: Head, input: Bytes) -> Result<Self, Unreadable> {
         let encoding = Encoding::from_wire(head.encoding)
             .ok_or_else(|| Unreadable::Foreign(format!("no encoding has the number {}", head.encoding)))?;
         let input = Payload::new(encoding, input);

@@ -8,6 +8,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::Duration;
 
+/// Time for which a dead letter is kept, at most.
+pub(crate) const DEAD: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
 /// Maximum number of idempotency keys of a cluster. The server needs half a kilobyte of memory for each.
 pub(crate) const MAX_KEYS: usize = 1_000_000;
 
@@ -92,6 +95,17 @@ pub(crate) fn of_keys(settings: &Settings, namespace: &Namespace) -> Wanted {
         "name": name, "subjects": [namespace.all_keys()], "retention": "limits", "storage": "file",
         "discard": "new", "max_msgs": MAX_KEYS, "max_bytes": 1_u64 << 30, "num_replicas": settings.replicas,
         "max_msgs_per_subject": 1, "allow_direct": true, "allow_msg_ttl": true,
+    });
+    stream(name, config)
+}
+
+/// Returns the stream of dead letters: the last 100,000 or the last gigabyte, for a week.
+pub(crate) fn of_dead(settings: &Settings, namespace: &Namespace) -> Wanted {
+    let name = namespace.dead();
+    let config = json!({
+        "name": name, "subjects": [namespace.all_dead()], "retention": "limits", "storage": "file",
+        "discard": "old", "max_msgs": 100_000, "max_bytes": 1_u64 << 30, "max_age": nanos(DEAD),
+        "num_replicas": settings.replicas, "max_msgs_per_subject": 1, "allow_direct": true,
     });
     stream(name, config)
 }

@@ -110,6 +110,18 @@ impl Namespace {
         format!("pp.{}.k.>", self.0)
     }
 
+    /// Returns the name of the stream of dead letters.
+    #[must_use]
+    pub fn dead(&self) -> String {
+        format!("PP_{}_D", self.0)
+    }
+
+    /// Returns the subjects of the dead letters of all pools.
+    #[must_use]
+    pub fn all_dead(&self) -> String {
+        format!("pp.{}.d.>", self.0)
+    }
+
     /// Returns the subject of the hints for a front: that a job of it has an outcome.
     #[must_use]
     pub fn hints(&self, front: &str) -> String {
@@ -183,6 +195,12 @@ impl PoolNames {
     #[must_use]
     pub fn key(&self, digest: &str) -> String {
         format!("pp.{}.k.{}.{digest}", self.namespace, self.pool)
+    }
+
+    /// Returns the subject of a job's dead letter.
+    #[must_use]
+    pub fn dead(&self, id: JobId) -> String {
+        format!("pp.{}.d.{}.{id}", self.namespace, self.pool)
     }
 
     /// Returns the name of the consumer of one priority.

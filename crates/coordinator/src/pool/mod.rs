@@ -15,7 +15,6 @@ mod detail;
 mod ended;
 mod engine;
 mod event;
-mod identity;
 mod news;
 mod orders;
 mod output;

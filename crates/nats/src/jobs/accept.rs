@@ -17,7 +17,7 @@ use tokio::runtime::Handle;
 const DELAYS: &str = "a job cannot wait for its time there; send it without `delay` and `run_at`";
 
 /// A job of which nothing is known but that it was accepted.
-const QUEUED: Look = Look { state: JobState::Queued, version: 1, attempt: 0, since: 0 };
+const QUEUED: Look = Look { state: JobState::Queued, version: 1, attempt: 0, since: 0, is_letter: false };
 
 impl ClusterJobs {
     /// Runs a job that ends with its request: dropping the future before it is ready cancels the job.

@@ -214,9 +214,15 @@ impl Jobs for ClusterJobs {
         })
     }
 
-    /// No input is held after its job has left the queue.
-    fn input(&self, _: JobId) -> BoxFuture<'_, Option<Arc<Submission>>> {
-        Box::pin(async { None })
+    /// The inputs of dead letters are held.
+    fn input(&self, job: JobId) -> BoxFuture<'_, Option<Arc<Submission>>> {
+        Box::pin(async move {
+            let (pool, _, look) = self.find(job).await?;
+            if !matches!(look.state, JobState::Finished(_)) {
+                return None;
+            }
+            self.set_away(self.0.front.dead_input(&pool, job).await)?.map(Arc::new)
+        })
     }
 
     fn list(

@@ -2,6 +2,7 @@
 
 use super::recent::Row;
 use crate::look::{JobState, Look};
+use crate::streams::DEAD;
 use procpool_protocol::{JobId, OutcomeKind};
 use procpool_registry::{Body, Record, State, Time};
 use std::sync::Arc;
@@ -35,6 +36,7 @@ pub(super) fn record(id: JobId, pool: &Arc<str>, row: Option<&Row>, look: &Look,
             record.is_cancelled = outcome == OutcomeKind::Cancelled;
             record.result = Body::Held(size);
             record.finished = Some(since);
+            let retain = if look.is_letter { DEAD } else { retain };
             record.expires = Some(since + retain);
         }
     }
@@ -59,7 +61,7 @@ mod tests {
     fn a_record_says_how_far_its_job_is() {
         let at = Time::from_nanos(1_796_026_612_123_000_000);
         let (id, pool) = (ordered(at, 7), Arc::from("fib"));
-        let look = |state| Look { state, version: 4, attempt: 1, since: at.as_nanos() + 5 };
+        let look = |state| Look { state, version: 4, attempt: 1, since: at.as_nanos() + 5, is_letter: false };
         let queued = record(id, &pool, None, &look(JobState::Queued), Duration::ZERO);
         assert_eq!((queued.accepted, queued.state, queued.version), (at, State::Queued, 4));
         let error = Err(Box::new(JobError::cancelled(Stage::Queued)));

@@ -6,6 +6,7 @@
 
 mod child;
 mod contracts;
+mod dead;
 mod doors;
 mod engine;
 mod faults;
