@@ -2,7 +2,8 @@
 //!
 //! The key is written before the job. So a front that dies in between leaves a key without a job, and the next one with
 //! the same request sends the job under the id that is written there. That is safe as long as the record of the job would
-//! still be held if it had run: the key says when it was written.
+//! still be held if it had run: the key says when it was written. It also takes the key over, so that the first front, if it
+//! lives and its job was refused, does not free it.
 
 use crate::front::Front;
 use crate::link::LinkError;
@@ -29,6 +30,9 @@ struct Held {
     id: Option<JobId>,
     /// 64 hexadecimal digits.
     fingerprint: String,
+    /// When the key was written first, in nanoseconds since 1970, if another front has taken it over since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    first: Option<u64>,
 }
 
 /// The answer about a key.
@@ -36,7 +40,8 @@ struct Held {
 pub(crate) enum Claimed {
     /// The key is of the offered job, with the sequence that frees it again.
     Mine(u64),
-    /// The key is of this job of the same request, which was not sent. Send it under this id.
+    /// The key is of this job of the same request, which was not sent. Send it under this id. The key stays, whatever
+    /// comes of it: the first front may have sent the job, too.
     Half(JobId),
     /// The key is of an earlier job.
     Taken(JobId, Taken),
@@ -89,27 +94,27 @@ impl Front {
         let unknown = |error: crate::front::EnqueueError| KeyError::Unreachable(error.to_string());
         let (settings, names) = self.pool(pool).map_err(unknown)?;
         let subject = names.key(&hex(digest));
-        let held = Held { id: Some(id), fingerprint: hex(&fingerprint.0) };
-        let body = serde_json::to_vec(&held).unwrap_or_default();
+        let mine = Held { id: Some(id), fingerprint: hex(&fingerprint.0), first: None };
         let (start, mut pause) = (Instant::now(), self.cluster().settings().timings.pause);
-        let mut expect = 0;
+        let (mut expect, mut held) = (0, mine.clone());
         loop {
+            let body = serde_json::to_vec(&held).unwrap_or_default();
             let ttl = Some(HELD + settings.terms.timeout);
-            let error =
-                match self.link().publish(subject.clone(), Some(expect), ttl, body.clone().into()).await {
-                    Ok(seq) => return Ok(Claimed::Mine(seq)),
-                    Err(error) if error.is_full() => return Err(KeyError::Full),
-                    Err(error) if error.is_conflict() => {
-                        match self.judge(pool, settings, &subject, &held).await? {
-                            Judged::Answer(claimed) => return Ok(claimed),
-                            Judged::Free(seq) => {
-                                expect = seq;
-                                error
-                            }
-                        }
+            let error = match self.link().publish(subject.clone(), Some(expect), ttl, body.into()).await {
+                Ok(seq) => {
+                    let of_another = held.id.filter(|_| held.first.is_some());
+                    return Ok(of_another.map_or(Claimed::Mine(seq), Claimed::Half));
+                }
+                Err(error) if error.is_full() => return Err(KeyError::Full),
+                Err(error) if error.is_conflict() => {
+                    match self.judge(pool, settings, &subject, &mine).await? {
+                        Judged::Answer(claimed) => return Ok(claimed),
+                        Judged::Write(seq, next) => (expect, held) = (seq, next),
                     }
-                    Err(error) => error,
-                };
+                    error
+                }
+                Err(error) => error,
+            };
             if start.elapsed() >= TRIES {
                 return Err(error.into());
             }
@@ -127,10 +132,13 @@ impl Front {
         mine: &Held,
     ) -> Result<Judged, KeyError> {
         let stream = self.cluster().0.namespace.keys();
-        let Some(stored) = self.link().last(&stream, subject).await? else { return Ok(Judged::Free(0)) };
+        let Some(stored) = self.link().last(&stream, subject).await? else {
+            return Ok(Judged::Write(0, mine.clone()));
+        };
         let unreadable = |error: serde_json::Error| KeyError::Unreachable(format!("a key: {error}"));
         let held: Held = serde_json::from_slice(&stored.body).map_err(unreadable)?;
-        let Some(id) = held.id else { return Ok(Judged::Free(stored.seq)) };
+        let free = Judged::Write(stored.seq, mine.clone());
+        let Some(id) = held.id else { return Ok(free) };
         // The answer to an earlier try was lost.
         if held == *mine {
             return Ok(Judged::Answer(Claimed::Mine(stored.seq)));
@@ -140,7 +148,7 @@ impl Front {
             JobState::Finished(finished) => {
                 let is_harmless = finished.result.as_ref().is_err_and(|error| !error.may_have_run());
                 if is_harmless {
-                    return Ok(Judged::Free(stored.seq));
+                    return Ok(free);
                 }
                 false
             }
@@ -153,17 +161,18 @@ impl Front {
             return Ok(Judged::Answer(Claimed::Taken(id, Taken::Known(look))));
         }
         let now = streams::leader_time(self.link(), &stream).await?;
-        let age = Duration::from_nanos(now.saturating_sub(stored.time));
-        Ok(Judged::Answer(match may_be_sent(age, settings.retain) {
-            true => Claimed::Half(id),
-            false => Claimed::Taken(id, Taken::Expired),
-        }))
+        let first = held.first.unwrap_or(stored.time);
+        let age = Duration::from_nanos(now.saturating_sub(first));
+        Ok(match may_be_sent(age, settings.retain) {
+            true => Judged::Write(stored.seq, Held { first: Some(first), ..held }),
+            false => Judged::Answer(Claimed::Taken(id, Taken::Expired)),
+        })
     }
 
     /// Frees the key of a job that was certainly not accepted.
     pub(crate) async fn free_key(&self, pool: &str, digest: &[u8; 32], fingerprint: &Fingerprint, seq: u64) {
         let Ok((_, names)) = self.pool(pool) else { return };
-        let free = Held { id: None, fingerprint: hex(&fingerprint.0) };
+        let free = Held { id: None, fingerprint: hex(&fingerprint.0), first: None };
         let body = serde_json::to_vec(&free).unwrap_or_default();
         let ttl = Some(Duration::from_secs(1));
         if let Err(error) = self.link().publish(names.key(&hex(digest)), Some(seq), ttl, body.into()).await {
@@ -175,8 +184,8 @@ impl Front {
 
 enum Judged {
     Answer(Claimed),
-    /// Nobody has it: write over the message with this sequence.
-    Free(u64),
+    /// Write this over the message with this sequence: nobody has the key, or its job was not sent.
+    Write(u64, Held),
 }
 
 /// Returns whether a job that is neither waiting nor recorded was certainly never sent, by the age of its key. The clocks of

@@ -126,13 +126,23 @@ async fn an_accept_that_was_cut_off_is_finished_under_the_same_id() {
     let print = hex(&fingerprint(&job("once", 1)).await.0);
     let body = format!("{{\"id\":\"{id}\",\"fingerprint\":\"{print}\"}}");
     let client = async_nats::connect(format!("127.0.0.1:{}", server.port)).await.unwrap();
-    let stored = client.request(format!("pp.test.k.once.{}", hex(&digest)), body.into()).await.unwrap();
-    assert!(String::from_utf8_lossy(&stored.payload).contains("\"seq\""), "{stored:?}");
+    let subject = format!("pp.test.k.once.{}", hex(&digest));
+    let stored = client.request(subject.clone(), body.into()).await.unwrap();
 
     let mismatch = send(&front, "k", job("once", 2)).await.unwrap().decision;
     assert!(matches!(&mismatch, Decision::Mismatch(record) if record.id == id), "{mismatch:?}");
+    let seq = |stored: &async_nats::Message| {
+        let stored: serde_json::Value = serde_json::from_slice(&stored.payload).unwrap();
+        stored["seq"].as_u64()
+    };
+    let first = seq(&stored).expect("a sequence");
     let sent = send(&front, "k", job("once", 1)).await.unwrap();
     assert!(matches!(&sent.decision, Decision::Run(record) if record.id == id), "{sent:?}");
+    // The first front lives after all, and its own job was refused: it cannot free the key.
+    let mut headers = async_nats::HeaderMap::new();
+    headers.insert("Nats-Expected-Last-Subject-Sequence", first.to_string());
+    let free = client.request_with_headers(subject, headers, "{\"fingerprint\":\"\"}".into()).await.unwrap();
+    assert!(seq(&free).is_none_or(|seq| seq == 0), "{free:?}");
     let _node = Node::start(cluster.clone(), Sleeper::new(&book), "a", slots(2)).await.unwrap();
     assert!(sent.outcome.await.unwrap().result.is_ok());
     assert_eq!(engine::read(&book)[&id], ["began", "ended"]);
