@@ -12,8 +12,11 @@ Serves mixed load while workers are killed, stopped and made to misbehave at ran
 ledger and prints what held
 
 Usage: cargo xtask chaos [--store] [--seconds 60] [--kills-per-minute 600] [--seed N] [--figures]
+       cargo xtask chaos --cluster 3 [--servers 1] [--seconds 60] [--kills-per-minute 600] [--seed N]
 
   --store               durable jobs instead: the server itself is killed, and a next one continues
+  --cluster N           jobs on many hosts instead, with N nodes; needs nats-server
+  --servers N           1 or 3 servers of NATS
   --seconds N           how long the faults last
   --kills-per-minute N  SIGKILLs from outside; other faults come in proportion
   --seed N              decides the schedule of jobs and faults; what the kernel makes of it is not repeatable

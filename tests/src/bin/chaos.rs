@@ -20,7 +20,9 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn run(options: chaos::Options) -> ExitCode {
-    let ended = if options.store {
+    let ended = if options.cluster > 0 {
+        chaos::cluster::run(options).await.map(|report| (report.is_good(), report.to_string()))
+    } else if options.store {
         chaos::store::run(options).await.map(|report| (report.is_good(), report.to_string()))
     } else {
         chaos::run(options).await.map(|report| (report.is_good(), report.to_string()))

@@ -3,7 +3,8 @@
 //!
 //! `scenario.rs` and `task.rs` say what is served and sent, `schedule.rs` what goes wrong and when, both from the
 //! seed alone; `load.rs`, `gate.rs`, `hostile/`, `keyed.rs`, `batches.rs`, `streams.rs`, `killer.rs`, `forks.rs`, `ears.rs`, `viewers/`, `scrapes.rs` and `watch.rs` do and observe it; `books.rs` and what
-//! it is made of write it down; `assertions.rs` judges. `store/` is a run of its own: durable jobs, and servers that are killed.
+//! it is made of write it down; `assertions.rs` judges. `store/` is a run of its own: durable jobs, and servers that are killed. So is
+//! `cluster/`: jobs on many hosts.
 
 mod assertions;
 mod attack;
@@ -12,6 +13,7 @@ mod books;
 mod budgets;
 mod client;
 mod clock;
+pub mod cluster;
 mod counting;
 mod distribution;
 mod ears;

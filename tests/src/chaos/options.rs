@@ -11,9 +11,14 @@ misbehave at random, then compares every ledger and prints what held.
 
 Usage: chaos [--store] [--seconds 60] [--kills-per-minute 600] [--seed N]
              [--figures]
+       chaos --cluster N [--servers 1] [--seconds 60]
+             [--kills-per-minute 600] [--seed N]
 
   --store               durable jobs instead: the server itself is killed, told to
                         stop and reloaded, and a next one continues
+  --cluster N           jobs on many hosts instead, with 1 to 16 nodes: nodes,
+                        fronts and nats-server are killed, stopped and told to end
+  --servers N           1 or 3 servers of NATS, and as many copies of each job [1]
   --seconds N           how long the faults last, 1 to 86400 [60]
   --kills-per-minute N  SIGKILLs from outside, 0 to 60000 [600]; other faults
                         come in proportion to them, beside those that jobs do
@@ -40,6 +45,10 @@ pub struct Options {
     pub figures: bool,
     /// Whether it is the run of durable jobs, whose servers are killed.
     pub store: bool,
+    /// Number of nodes of a run of jobs on many hosts. `0` if it is another run.
+    pub cluster: u32,
+    /// Number of servers of NATS in that run, 1 or 3.
+    pub servers: u32,
 }
 
 impl Options {
@@ -47,7 +56,9 @@ impl Options {
         let seed = RandomState::new().build_hasher().finish();
         // Small enough to be typed again.
         let seed = seed % 1_000_000_000;
-        Self { duration: Duration::from_secs(60), kills_per_minute: 600, seed, figures: false, store: false }
+        let duration = Duration::from_secs(60);
+        let (figures, store, cluster, servers) = (false, false, 0, 1);
+        Self { duration, kills_per_minute: 600, seed, figures, store, cluster, servers }
     }
 
     /// How long the load runs before the first fault.
@@ -86,6 +97,12 @@ pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Asked, String> {
             "--help" | "-h" => return Ok(Asked::Help),
             "--figures" => options.figures = true,
             "--store" => options.store = true,
+            "--cluster" => options.cluster = u32::try_from(number(16)?.max(1)).unwrap_or(1),
+            "--servers" => match number(3)? {
+                1 => options.servers = 1,
+                3 => options.servers = 3,
+                other => return Err(format!("--servers takes 1 or 3, not `{other}`")),
+            },
             "--seconds" => options.duration = Duration::from_secs(number(86_400)?.max(1)),
             "--kills-per-minute" => {
                 options.kills_per_minute = u32::try_from(number(60_000)?).unwrap_or(60_000);
@@ -93,6 +110,12 @@ pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Asked, String> {
             "--seed" => options.seed = number(u64::MAX)?,
             _ => return Err(format!("there is no option `{name}`")),
         }
+    }
+    if options.cluster > 0 && options.store {
+        return Err("--store and --cluster are two runs; give one of them".into());
+    }
+    if options.cluster == 0 && options.servers > 1 {
+        return Err("--servers belongs to --cluster".into());
     }
     Ok(Asked::Run(options))
 }
@@ -108,13 +131,26 @@ mod tests {
     #[test]
     fn options_are_read_in_both_spellings() {
         let duration = Duration::from_secs(600);
-        let expected = Options { duration, kills_per_minute: 12_000, seed: 7, figures: true, store: true };
+        let (kills_per_minute, figures, store) = (12_000, true, true);
+        let expected = Options { duration, kills_per_minute, seed: 7, figures, store, ..Options::new() };
         let spaced = "--store --seconds 600 --kills-per-minute 12000 --seed 7 --figures";
         assert_eq!(words(spaced), Ok(Asked::Run(expected)));
         assert_eq!(
             words("--figures --seed=7 --kills-per-minute=12000 --seconds=600 --store"),
             Ok(Asked::Run(expected))
         );
+    }
+
+    #[test]
+    fn a_cluster_has_nodes_and_servers() {
+        let Ok(Asked::Run(options)) = words("--cluster 3 --servers 3") else { panic!() };
+        assert_eq!((options.cluster, options.servers), (3, 3));
+        let Ok(Asked::Run(options)) = words("--cluster=5") else { panic!() };
+        assert_eq!((options.cluster, options.servers), (5, 1));
+        assert!(words("--cluster 17").unwrap_err().contains("up to 16"));
+        assert!(words("--cluster 3 --servers 2").unwrap_err().contains("1 or 3"));
+        assert!(words("--cluster 3 --store").unwrap_err().contains("two runs"));
+        assert!(words("--servers 3").unwrap_err().contains("belongs to --cluster"));
     }
 
     #[test]

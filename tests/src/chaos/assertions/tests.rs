@@ -30,7 +30,15 @@ fn good() -> Evidence {
         ..Sample::default()
     };
     Evidence {
-        options: Options { duration: minute, kills_per_minute: 600, seed: 1, figures: false, store: false },
+        options: Options {
+            duration: minute,
+            kills_per_minute: 600,
+            seed: 1,
+            figures: false,
+            store: false,
+            cluster: 0,
+            servers: 1,
+        },
         lasted: minute,
         kills: 600,
         worker_stops: 20,

@@ -8,60 +8,60 @@ use std::collections::BTreeMap;
 
 /// All that clients write down.
 #[derive(Debug, Default)]
-pub(super) struct Book {
-    pub(super) effects: Effects,
-    pub(super) jobs: Vec<Entry>,
+pub(in crate::chaos) struct Book {
+    pub(in crate::chaos) effects: Effects,
+    pub(in crate::chaos) jobs: Vec<Entry>,
     /// Refusals, by reason.
-    pub(super) refused: BTreeMap<String, u64>,
+    pub(in crate::chaos) refused: BTreeMap<String, u64>,
     /// Requests of which nobody knows whether they were accepted: the server was gone before its answer. The
     /// jobs, and how many servers were killed before they were sent.
-    pub(super) unsure: Vec<(Order, u64)>,
+    pub(in crate::chaos) unsure: Vec<(Order, u64)>,
     /// Requests that were sent again under their key.
-    pub(super) repeated: u64,
+    pub(in crate::chaos) repeated: u64,
     /// Keys that had a second job.
-    pub(super) doubled: Oddities,
+    pub(in crate::chaos) doubled: Oddities,
     /// Outcomes that were another one later.
-    pub(super) changed: Oddities,
+    pub(in crate::chaos) changed: Oddities,
     /// Outcomes that a job of that kind cannot have, and answers that are none.
-    pub(super) strange: Oddities,
+    pub(in crate::chaos) strange: Oddities,
     /// Right outcome, wrong output.
-    pub(super) wrong: Oddities,
+    pub(in crate::chaos) wrong: Oddities,
     /// Accepted jobs that the server does not know.
-    pub(super) lost: Oddities,
+    pub(in crate::chaos) lost: Oddities,
     /// Accepted jobs that do not end.
-    pub(super) unfinished: Oddities,
+    pub(in crate::chaos) unfinished: Oddities,
     /// Jobs that began before their time.
-    pub(super) early: Oddities,
+    pub(in crate::chaos) early: Oddities,
     /// Number of jobs whose time was compared.
-    pub(super) delayed: u64,
+    pub(in crate::chaos) delayed: u64,
 }
 
 /// An accepted job.
 #[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) order: Order,
-    pub(super) id: String,
-    pub(super) told: Option<Told>,
+pub(in crate::chaos) struct Entry {
+    pub(in crate::chaos) order: Order,
+    pub(in crate::chaos) id: String,
+    pub(in crate::chaos) told: Option<Told>,
     /// Number of servers that were killed before it was sent.
-    pub(super) kills: u64,
+    pub(in crate::chaos) kills: u64,
 }
 
 /// How it ended, as its client was told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Told {
-    pub(super) outcome: Outcome,
-    pub(super) may_have_run: bool,
+pub(in crate::chaos) struct Told {
+    pub(in crate::chaos) outcome: Outcome,
+    pub(in crate::chaos) may_have_run: bool,
 }
 
 impl Book {
     /// Takes in a job that was accepted, and returns its place.
-    pub(super) fn accepted(&mut self, order: Order, id: String, kills: u64) -> usize {
+    pub(in crate::chaos) fn accepted(&mut self, order: Order, id: String, kills: u64) -> usize {
         self.jobs.push(Entry { order, id, told: None, kills });
         self.jobs.len() - 1
     }
 
     /// Takes in a refusal: the job certainly did not run.
-    pub(super) fn refused(&mut self, order: &Order, reason: String) {
+    pub(in crate::chaos) fn refused(&mut self, order: &Order, reason: String) {
         *self.refused.entry(reason).or_default() += 1;
         if let Some(tag) = order.tag {
             self.effects.told(tag, Outcome::Refused, false);
@@ -69,7 +69,7 @@ impl Book {
     }
 
     /// Takes in what the client of a job was told, for the first time or again, after this number of kills of servers.
-    pub(super) fn told(&mut self, place: usize, told: Told, body: &[u8], kills: u64) {
+    pub(in crate::chaos) fn told(&mut self, place: usize, told: Told, body: &[u8], kills: u64) {
         let Entry { order, id, told: before, kills: since } = &mut self.jobs[place];
         if before.is_none() {
             uncounted(&mut self.effects, order, kills - *since);
@@ -93,14 +93,14 @@ impl Book {
     }
 
     /// Takes in that nothing more will be told of the requests without an answer.
-    pub(super) fn close(&mut self, kills: u64) {
+    pub(in crate::chaos) fn close(&mut self, kills: u64) {
         for (order, since) in &self.unsure {
             uncounted(&mut self.effects, order, kills - since);
         }
     }
 
     /// Takes in the job that a key has led to, when its request was sent again.
-    pub(super) fn repeated(&mut self, place: usize, id: &str) {
+    pub(in crate::chaos) fn repeated(&mut self, place: usize, id: &str) {
         self.repeated += 1;
         let entry = &self.jobs[place];
         if entry.id != id {
@@ -111,7 +111,7 @@ impl Book {
     }
 
     /// Number of jobs by outcome.
-    pub(super) fn outcomes(&self) -> BTreeMap<Outcome, u64> {
+    pub(in crate::chaos) fn outcomes(&self) -> BTreeMap<Outcome, u64> {
         let mut outcomes = BTreeMap::new();
         for told in self.jobs.iter().filter_map(|entry| entry.told) {
             *outcomes.entry(told.outcome).or_default() += 1;

@@ -6,11 +6,11 @@
 //! written down, and `assertions.rs` judges.
 
 mod assertions;
-mod book;
+pub(super) mod book;
 mod client;
 mod evidence;
 mod faults;
-mod plan;
+pub(super) mod plan;
 mod report;
 mod run;
 mod schedule;

@@ -9,16 +9,16 @@ use std::time::Duration;
 
 /// A pool.
 #[derive(Debug)]
-pub(super) struct Pool {
-    pub(super) name: &'static str,
+pub(in crate::chaos) struct Pool {
+    pub(in crate::chaos) name: &'static str,
     /// Maximum number of times that a job may begin, through all servers.
-    pub(super) attempts: u8,
+    pub(in crate::chaos) attempts: u8,
     /// Further keys of its table.
-    keys: &'static str,
+    pub(in crate::chaos) keys: &'static str,
 }
 
 /// Workers of each pool.
-pub(super) const WORKERS: usize = 3;
+pub(in crate::chaos) const WORKERS: usize = 3;
 
 const ONCE: Pool = Pool { name: "once", attempts: 1, keys: "" };
 
@@ -28,10 +28,10 @@ const AGAIN: Pool = Pool {
     keys: "idempotent = true\nretry = { max_attempts = 4, first = \"20ms\", max = \"200ms\" }\n",
 };
 
-pub(super) const POOLS: &[Pool] = &[ONCE, AGAIN];
+pub(in crate::chaos) const POOLS: &[Pool] = &[ONCE, AGAIN];
 
 /// Maximum number of jobs of a run. The server remembers each until the end, and it remembers 150,000.
-pub(super) const MOST_JOBS: u64 = 120_000;
+pub(in crate::chaos) const MOST_JOBS: u64 = 120_000;
 
 /// Larger than a payload that lies in the database: it is a file.
 const LARGE: usize = 100_000;
@@ -41,7 +41,7 @@ const LATEST: u64 = 3000;
 
 /// The action of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(in crate::chaos) enum Kind {
     Echo,
     /// Much is echoed.
     Large,
@@ -55,23 +55,23 @@ const KINDS: &[(u32, Kind)] = &[(30, Kind::Echo), (2, Kind::Large), (60, Kind::L
 
 /// A job as its client sends it.
 #[derive(Debug)]
-pub(super) struct Order {
-    pub(super) pool: &'static Pool,
-    pub(super) kind: Kind,
+pub(in crate::chaos) struct Order {
+    pub(in crate::chaos) pool: &'static Pool,
+    pub(in crate::chaos) kind: Kind,
     /// Of its line in the file of side effects.
-    pub(super) tag: Option<Tag>,
-    pub(super) body: String,
+    pub(in crate::chaos) tag: Option<Tag>,
+    pub(in crate::chaos) body: String,
     /// The answer of a job that ends well.
-    pub(super) output: Option<String>,
-    pub(super) delay: Option<Duration>,
-    pub(super) key: Option<String>,
+    pub(in crate::chaos) output: Option<String>,
+    pub(in crate::chaos) delay: Option<Duration>,
+    pub(in crate::chaos) key: Option<String>,
     /// Whether it is cancelled once it is accepted. Never one with a key, which would be free again.
-    pub(super) is_cancelled: bool,
+    pub(in crate::chaos) is_cancelled: bool,
 }
 
 impl Order {
     /// Returns the next job, or `None` if it would be one with a side effect too many.
-    pub(super) fn draw(random: &mut Random, file: &str, effects: &mut Effects) -> Option<Self> {
+    pub(in crate::chaos) fn draw(random: &mut Random, file: &str, effects: &mut Effects) -> Option<Self> {
         let pool = if random.below(2) == 0 { &ONCE } else { &AGAIN };
         let kind = *random.weighted(KINDS);
         let text = format!("{:016x}", random.next());
@@ -96,13 +96,13 @@ impl Order {
         Some(Self { pool, kind, tag, body, output, delay, key, is_cancelled })
     }
 
-    pub(super) fn path(&self) -> String {
+    pub(in crate::chaos) fn path(&self) -> String {
         let delay = self.delay.map(|delay| format!("?delay={}ms", delay.as_millis())).unwrap_or_default();
         format!("/v1/pools/{}/jobs{delay}", self.pool.name)
     }
 
     /// Returns whether it may end so. Its worker may be killed at any time.
-    pub(super) fn may_be(&self, outcome: Outcome) -> bool {
+    pub(in crate::chaos) fn may_be(&self, outcome: Outcome) -> bool {
         match outcome {
             Outcome::Ok => self.kind != Kind::LogAndAbort,
             Outcome::Crashed => true,
@@ -115,7 +115,7 @@ impl Order {
 }
 
 /// Returns the server's configuration.
-pub(super) fn config(state: &Path) -> String {
+pub(in crate::chaos) fn config(state: &Path) -> String {
     let jobs = format!("[jobs]\nstate_dir = {state:?}\nmax_result_bytes = \"1 GiB\"\n");
     POOLS.iter().fold(jobs, |config, Pool { name, keys, .. }| {
         format!(

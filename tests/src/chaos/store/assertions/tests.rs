@@ -21,6 +21,8 @@ fn good() -> Evidence {
             seed: 1,
             figures: false,
             store: true,
+            cluster: 0,
+            servers: 1,
         },
         lasted: Duration::from_secs(60),
         book: Default::default(),
