@@ -133,9 +133,9 @@ async fn decided(
         (Wait::Outcome, _) => outcome.await,
         (Wait::Limited, Some(limit)) => match tokio::time::timeout(limit, outcome).await {
             Ok(ended) => ended,
-            Err(_) => return accepted(shared, record.id).await,
+            Err(_) => return still_accepted(shared, &record).await,
         },
-        _ => return accepted(shared, record.id).await,
+        _ => return still_accepted(shared, &record).await,
     };
     match ended {
         Some(finished) => finished_now(&finished, memory).await,
@@ -149,8 +149,24 @@ async fn finished_now(finished: &Arc<Finished>, memory: Option<Memory>) -> Respo
 
 /// Returns the 202 of a job that is unfinished, or was when its client last looked.
 pub(crate) async fn accepted(shared: &Shared, job: JobId) -> Response {
-    let Some(record) = shared.app.jobs.job(job).await else { return missing(shared, job).into_response() };
-    let mut response = json(&JobView::of(&record, None));
+    match shared.app.jobs.job(job).await {
+        Some(record) => unfinished(&record),
+        None => missing(shared, job).into_response(),
+    }
+}
+
+/// Returns the 202 of a job that was accepted. A failed look changes nothing about that: told otherwise, its client
+/// would send it again.
+async fn still_accepted(shared: &Shared, record: &Record) -> Response {
+    match shared.app.jobs.job(record.id).await {
+        Some(record) => unfinished(&record),
+        None => unfinished(record),
+    }
+}
+
+fn unfinished(record: &Record) -> Response {
+    let job = record.id;
+    let mut response = json(&JobView::of(record, None));
     *response.status_mut() = StatusCode::ACCEPTED;
     let headers = response.headers_mut();
     headers.insert(LOCATION, answer::ascii(path_of(job)));
@@ -221,6 +237,8 @@ pub(crate) fn missing(shared: &Shared, job: JobId) -> Problem {
     let detail =
         format!("failed to look for the job {job}: the cluster does not answer: {cause}; try again later");
     Problem::new(Kind::NotReady, StatusCode::SERVICE_UNAVAILABLE, detail)
+        // Nobody can say that it has not.
+        .may_have_run(true)
         .with("reason", "engine_unreachable")
         .with("job", &job)
         .retry_after(Some(LOOK_AGAIN))

@@ -48,3 +48,4 @@ mod stacks;
 mod status;
 mod tls;
 mod tokens;
+mod unreachable;
