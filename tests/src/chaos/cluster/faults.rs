@@ -96,6 +96,7 @@ async fn carry_out(run: &Arc<Run>, scene: &Scene, fault: Fault) -> io::Result<()
             run.tell(nth, None);
             front.kill(run).await;
             run.faults.open().front_kills += 1;
+            // sleep: the fault itself.
             sleep(away).await;
             *front = scene.place.start(run, Part::Front).await?;
             run.tell(nth, front.name.parse().ok());
@@ -105,6 +106,7 @@ async fn carry_out(run: &Arc<Run>, scene: &Scene, fault: Fault) -> io::Result<()
             let nats = one(&mut servers, pick);
             run.faults.open().nats_kills += 1;
             nats.kill().await;
+            // sleep: the fault itself.
             sleep(away).await;
             nats.resume()?;
             nats.listens().await?;
