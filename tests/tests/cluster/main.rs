@@ -3,8 +3,13 @@
 mod commands;
 mod dead;
 mod deploy;
+#[path = "../../../crates/nats/tests/cluster/fake.rs"]
+mod fake;
 mod hosts;
 mod jobs;
 mod kills;
+mod partition;
+mod secured;
 mod stage;
+mod stops;
 mod upgrade;

@@ -25,6 +25,9 @@ pub(crate) struct Stage {
     pub(crate) scratch: Scratch,
     pub(crate) port: u16,
     server: PathBuf,
+    /// The address at which it listens, and further lines of its file.
+    host: &'static str,
+    more: String,
     process: Option<Child>,
     /// Servers beside it.
     pub(crate) others: Vec<Child>,
@@ -49,6 +52,19 @@ impl Stage {
 
     /// Starts a server without streams.
     pub(crate) fn empty() -> Option<Self> {
+        Self::with(Scratch::new(), "127.0.0.1", "", |port| {
+            format!("nats = \"nats://127.0.0.1:{port}\"\nlease = \"3s\"")
+        })
+    }
+
+    /// Starts a server without streams in this directory: at this address, with further lines of its file, and with
+    /// lines of `[cluster]`.
+    pub(crate) fn with(
+        scratch: Scratch,
+        host: &'static str,
+        more: &str,
+        lines: impl FnOnce(u16) -> String,
+    ) -> Option<Self> {
         let server = match nats_server() {
             Ok(server) => server,
             Err(why) => {
@@ -57,11 +73,9 @@ impl Stage {
             }
         };
         let port = free_port();
-        let lines = format!(
-            "nats = \"nats://127.0.0.1:{port}\"\nreplicas = 1\naccept_loss_on_power_failure = true\nlease = \"3s\""
-        );
-        let mut stage =
-            Self { scratch: Scratch::new(), port, server, process: None, others: Vec::new(), lines };
+        let lines = format!("{}\nreplicas = 1\naccept_loss_on_power_failure = true", lines(port));
+        let (more, process, others) = (more.to_owned(), None, Vec::new());
+        let mut stage = Self { scratch, port, server, host, more, process, others, lines };
         stage.scratch.write("procpool.toml", &stage.config(""));
         stage.resume();
         Some(stage)
@@ -70,9 +84,9 @@ impl Stage {
     /// Starts the server again where it was.
     pub(crate) fn resume(&mut self) {
         let store = self.scratch.path().join("store");
+        let Self { host, port, more, .. } = self;
         let text = format!(
-            "listen: \"127.0.0.1:{}\"\njetstream {{ store_dir: {store:?}, max_file_store: {ROOM} }}\n",
-            self.port
+            "listen: \"{host}:{port}\"\njetstream {{ store_dir: {store:?}, max_file_store: {ROOM} }}\n{more}\n"
         );
         let file = self.scratch.write("nats.conf", &text);
         let mut command = Command::new(&self.server);
@@ -125,7 +139,7 @@ impl Stage {
         Some(stage)
     }
 
-    fn file(&self) -> PathBuf {
+    pub(crate) fn file(&self) -> PathBuf {
         self.scratch.path().join("procpool.toml")
     }
 
@@ -142,6 +156,14 @@ impl Stage {
         let hosts: Vec<Value> = serde_json::from_str(&said.stdout).expect("JSON");
         let text = |host: &Value, key: &str| host[key].as_str().unwrap_or_default().to_owned();
         hosts.iter().map(|host| (text(host, "node"), text(host, "state"))).collect()
+    }
+
+    /// Returns one of a host's figures.
+    pub(crate) async fn figure(&self, node: &str, key: &str) -> u64 {
+        let said = self.cluster(&["status", "-o", "json"]).await;
+        let hosts: Vec<Value> = serde_json::from_str(&said.stdout).expect("JSON");
+        let host = hosts.iter().find(|host| host["node"] == node).expect("the node");
+        host[key].as_u64().expect("a number")
     }
 
     /// Waits until a host has this state.
@@ -166,16 +188,20 @@ impl Stage {
         let mut command = Command::new(binary("procpool"));
         command.args(["node", "--config"]).arg(file);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).env_remove("RUST_LOG");
-        let mut process = command.spawn().expect("a node starts");
-        let mut lines = BufReader::new(process.stdout.take().expect("a pipe")).lines();
-        let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.expect("the node runs");
-        let line = line.expect("its output").expect("a line");
-        let name = line.strip_prefix("running as ").expect("its name").to_owned();
-        Node { name, process }
+        Node::announced(command.spawn().expect("a node starts")).await
     }
 }
 
 impl Node {
+    /// Waits until a process with a piped output says that it is a node.
+    pub(crate) async fn announced(mut process: Child) -> Self {
+        let mut lines = BufReader::new(process.stdout.take().expect("a pipe")).lines();
+        let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.expect("the node runs");
+        let line = line.expect("its output").expect("a line");
+        let name = line.strip_prefix("running as ").expect("its name").to_owned();
+        Self { name, process }
+    }
+
     pub(crate) fn signal(&self, number: Signal) {
         signal(self.process.id().expect("the node runs"), number);
     }
@@ -214,6 +240,46 @@ pub(crate) async fn ended(front: &Server, path: &str) -> Value {
         (job["state"] == "finished").then_some(job)
     })
     .await
+}
+
+/// A job that no node may run twice, and one that another may have. Each leaves the process id of its worker in a file
+/// of its name. The first sleeps; the second waits for the file `gate`.
+pub(crate) struct Pair {
+    pub(crate) once: String,
+    pub(crate) again: String,
+}
+
+impl Pair {
+    /// Submits both, and waits until they run.
+    pub(crate) async fn begin(stage: &Stage, front: &Server) -> Self {
+        let dir = stage.scratch.path().display().to_string();
+        let once = Verb::Shell(format!("echo $PPID >> {dir}/once; sleep 25"));
+        let again =
+            Verb::Shell(format!("echo $PPID >> {dir}/again; while [ ! -e {dir}/gate ]; do sleep 0.05; done"));
+        let pair = Self {
+            once: accepted(front, "once", &once).await,
+            again: accepted(front, "again", &again).await,
+        };
+        eventually("their starts", async || {
+            (workers(stage, "once").len() + workers(stage, "again").len() == 2).then_some(())
+        })
+        .await;
+        pair
+    }
+
+    /// The first one crashed with its host, and the second one has run on the next. Each began as often as that.
+    pub(crate) async fn has_ended(&self, stage: &Stage, front: &Server) {
+        let (once, again) = (ended(front, &self.once).await, ended(front, &self.again).await);
+        assert_eq!((&once["outcome"], &once["may_have_run"]), (&"crashed".into(), &true.into()), "{once}");
+        assert_eq!((&again["outcome"], &again["attempt"]), (&"ok".into(), &2.into()), "{again}");
+        assert_eq!((workers(stage, "once").len(), workers(stage, "again").len()), (1, 2));
+    }
+}
+
+/// Returns the workers of a job of a [`Pair`], by its file.
+pub(crate) fn workers(stage: &Stage, file: &str) -> Vec<u32> {
+    let text = std::fs::read_to_string(stage.scratch.path().join(file)).unwrap_or_default();
+    text.lines().filter_map(|line| line.parse().ok()).collect()
 }
 
 /// A verb that writes a line into a file of the scratch directory, and then sleeps for these microseconds.

@@ -1,11 +1,11 @@
 //! Settings, servers and jobs that are refused, and the words about them.
 
 use crate::engine::{id, job};
+use crate::fake::fake;
 use crate::server::{Server, connect, init};
 use procpool_nats::{Cluster, ClusterError, Credentials, EnqueueError, Front, PoolSettings, Settings};
 use procpool_protocol::Payload;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 #[tokio::test]
 async fn wrong_credentials_are_refused_as_such() {
@@ -21,22 +21,9 @@ async fn wrong_credentials_are_refused_as_such() {
     assert!(matches!(Cluster::connect(server.settings()).await, Err(ClusterError::Credentials { .. })));
 }
 
-/// Speaks for a server of this version until the client hangs up.
-async fn fake(version: &str, max_payload: usize) -> Settings {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let info = format!(
-        "INFO {{\"server_id\":\"X\",\"server_name\":\"x\",\"version\":\"{version}\",\"proto\":1,\"go\":\"go1\",\"host\":\"x\",\
-         \"port\":{port},\"headers\":true,\"max_payload\":{max_payload},\"client_id\":1}}\r\n"
-    );
-    tokio::spawn(async move {
-        let (mut client, _) = listener.accept().await.unwrap();
-        client.write_all(info.as_bytes()).await.unwrap();
-        let mut bytes = [0; 4096];
-        while let Ok(1..) = client.read(&mut bytes).await {
-            client.write_all(b"PONG\r\n").await.unwrap();
-        }
-    });
+/// Returns the settings of a server of this version that is none.
+async fn of_fake(version: &str, max_payload: usize) -> Settings {
+    let port = fake(version, max_payload).await;
     let mut settings = Settings::new(format!("127.0.0.1:{port}"), "test");
     settings.pools = vec![PoolSettings::new("once")];
     settings
@@ -44,14 +31,14 @@ async fn fake(version: &str, max_payload: usize) -> Settings {
 
 #[tokio::test]
 async fn an_old_server_is_refused_with_its_version_and_the_reason() {
-    let error = Cluster::connect(fake("2.9.10", 1 << 20).await).await.unwrap_err().to_string();
+    let error = Cluster::connect(of_fake("2.9.10", 1 << 20).await).await.unwrap_err().to_string();
     assert!(
         error.contains("2.9.10") && error.contains("2.12") && error.contains("compare-and-set"),
         "{error}"
     );
-    let error = Cluster::connect(fake("2.15.1", 64 << 10).await).await.unwrap_err();
+    let error = Cluster::connect(of_fake("2.15.1", 64 << 10).await).await.unwrap_err();
     assert!(matches!(error, ClusterError::SmallMessages { limit: 65_536, .. }), "{error}");
-    Cluster::connect(fake("2.15.1", 1 << 20).await).await.unwrap();
+    Cluster::connect(of_fake("2.15.1", 1 << 20).await).await.unwrap();
 }
 
 #[tokio::test]

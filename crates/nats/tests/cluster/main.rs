@@ -9,6 +9,7 @@ mod contracts;
 mod dead;
 mod doors;
 mod engine;
+mod fake;
 mod faults;
 mod keys;
 mod load;
