@@ -13,13 +13,17 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 /// Number of clients.
 pub(super) const CLIENTS: u64 = 8;
 
 /// For an answer of a front that lives, and for the next front. A synchronous job may wait for nodes that are stopped.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Of a thousand jobs, how many are asked for until they have their outcome. Should it change, the end shows that.
+const FOLLOWED: u64 = 250;
 
 /// Of a thousand jobs, after how many an earlier one is asked for.
 const ASKED: u64 = 300;
@@ -68,13 +72,19 @@ impl Line {
 pub(super) async fn submit(run: Arc<Run>, stream: u64) {
     let mut random = Random::new(run.options.seed, stream);
     let mut line = Line::new(run.clone(), CLIENTS + stream);
-    let mut mine = Vec::new();
+    let (mut mine, mut followers) = (Vec::new(), JoinSet::new());
     let end = run.end.subscribe();
     let pace = pace(run.options.duration);
     while !*end.borrow() {
         let drawn = draw(&mut random, &run.effects_file, &mut run.book.open().effects);
         if let Some((order, way)) = drawn {
             mine.extend(send(&run, &mut line, order, way).await);
+        }
+        while followers.try_join_next().is_some() {}
+        if let Some(&last) = mine.last()
+            && random.below(1000) < FOLLOWED
+        {
+            followers.spawn(follow(run.clone(), last));
         }
         if let Some(&last) = mine.last()
             && random.below(1000) < ASKED
@@ -86,6 +96,12 @@ pub(super) async fn submit(run: Arc<Run>, stream: u64) {
         // sleep: the load must be steady.
         sleep(random.millis(0, pace)).await;
     }
+}
+
+/// Asks for a job until it has its outcome.
+async fn follow(run: Arc<Run>, place: usize) {
+    let mut line = Line::new(run.clone(), u64::MAX / 2 - place as u64);
+    while !ask_for(&run, &mut line, place, &[("prefer", "wait=10")]).await {}
 }
 
 /// Twice the mean pause between two jobs of a client, in milliseconds.

@@ -22,7 +22,7 @@ use tokio::time::sleep;
 const CLIENTS: u64 = 4;
 
 /// For all jobs together to end, once the faults are over.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// For the cluster to notice the last deaths.
 const NOTICE: Duration = Duration::from_secs(30);
@@ -49,8 +49,13 @@ pub(super) async fn ask_for_all(run: &Arc<Run>) {
 }
 
 async fn settle(run: &Run, line: &mut Line, place: usize, begun: Instant) {
-    while !ask_for(run, line, place, &[("prefer", "wait=10")]).await {
-        if begun.elapsed() > PATIENCE {
+    loop {
+        let is_late = begun.elapsed() > PATIENCE;
+        let wait: &[_] = if is_late { &[] } else { &[("prefer", "wait=10")] };
+        if ask_for(run, line, place, wait).await {
+            break;
+        }
+        if is_late {
             let id = run.book.open().jobs[place].id.clone();
             return run.book.open().unfinished.note(|| format!("job {id}"));
         }
