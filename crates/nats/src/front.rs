@@ -4,7 +4,7 @@ use crate::cluster::{Cluster, ClusterError, MAX_PAYLOAD};
 use crate::contracts::PoolContracts;
 use crate::end::End;
 use crate::link::{Link, LinkError};
-use crate::look::{JobState, Unreachable, is_queued};
+use crate::look::{AtLeader, JobState, Unreachable, is_queued};
 use crate::node_id::NodeId;
 use crate::order::Order;
 use crate::record::{Decided, Record};
@@ -268,7 +268,11 @@ impl Front {
                     };
                     return Ok(Some(CancelAnswer::TooLate(kind)));
                 }
-                None if !is_queued => return Ok(Some(CancelAnswer::Unknown)),
+                None if !is_queued => match self.at_leader(names, id).await? {
+                    AtLeader::Nothing => return Ok(Some(CancelAnswer::Unknown)),
+                    AtLeader::Queued => (0, 0, None),
+                    AtLeader::Record => return Ok(None),
+                },
                 None => (0, 0, None),
                 Some((seq, Record::Released(released))) => (seq, released.attempt, None),
                 Some((seq, Record::Claimed(claim))) => (seq, claim.attempt, Some(claim.node)),

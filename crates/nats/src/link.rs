@@ -5,8 +5,8 @@ use async_nats::header::HeaderMap;
 use async_nats::{Client, Message, Request, StatusCode};
 use bytes::Bytes;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -17,6 +17,7 @@ mod code {
     pub(super) const WRONG_LAST_SEQUENCE: [u64; 2] = [10_071, 10_164];
     /// The stream is full.
     pub(super) const STORE_FAILED: u64 = 10_077;
+    pub(super) const NO_MESSAGE: u64 = 10_037;
     pub(super) const STREAM_NOT_FOUND: u64 = 10_059;
     pub(super) const STREAM_NAME_IN_USE: u64 = 10_058;
     /// A stream would reserve more than is left on the server.
@@ -226,6 +227,16 @@ impl Link {
         let time = message.headers.as_ref().and_then(|all| all.get("Nats-Time-Stamp"));
         let time = time.and_then(|text| parse_time(text.as_str())).unwrap_or_default();
         Ok(Some(Stored { seq, time, body: message.payload }))
+    }
+
+    /// Returns whether the leader of a stream has a message of a subject. Unlike a copy, it is never behind.
+    pub(crate) async fn leader_has(&self, stream: &str, subject: &str) -> Result<bool, LinkError> {
+        let asked = json!({ "last_by_subj": subject });
+        match self.api::<IgnoredAny>(&format!("STREAM.MSG.GET.{stream}"), &asked).await {
+            Ok(_) => Ok(true),
+            Err(LinkError::Refused { code: code::NO_MESSAGE, .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Publishes without an answer. Gives up where the connection takes nothing.

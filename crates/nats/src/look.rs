@@ -10,6 +10,20 @@ use bytes::Bytes;
 use procpool_protocol::JobId;
 use procpool_protocol::outcome::{Finished, Timing};
 use serde_json::json;
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// How often copies are asked again that do not have the record which their leader has, and the time between.
+const TRIES: u32 = 10;
+const PAUSE: Duration = Duration::from_millis(50);
+const BEHIND: &str = "the copies of the record are behind";
+
+/// The knowledge of the leaders about a job.
+pub(crate) enum AtLeader {
+    Nothing,
+    Queued,
+    Record,
+}
 
 /// The cluster did not answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -81,14 +95,28 @@ impl Front {
             // It may have left the queue in between.
             record = self.record(names, id).await?;
         }
-        let Some((stored, record)) = record else {
-            if let Some((letter, time, seq)) = self.letter(pool, id).await? {
-                let Decided { end, attempt, .. } = letter.decided;
-                look.state = finished(id, end, Bytes::new());
-                (look.version, look.since, look.attempt, look.is_letter) = (seq + 1, time, attempt, true);
+        for _ in 0..TRIES {
+            if record.is_some() {
+                break;
             }
-            return Ok(look);
-        };
+            match self.at_leader(names, id).await? {
+                AtLeader::Nothing => {
+                    if let Some((letter, time, seq)) = self.letter(pool, id).await? {
+                        let Decided { end, attempt, .. } = letter.decided;
+                        look.state = finished(id, end, Bytes::new());
+                        (look.version, look.since, look.attempt, look.is_letter) = (seq + 1, time, attempt, true);
+                    }
+                    return Ok(look);
+                }
+                AtLeader::Queued => {
+                    (look.state, look.version) = (JobState::Queued, 1);
+                    return Ok(look);
+                }
+                AtLeader::Record => sleep(PAUSE).await,
+            }
+            record = self.record(names, id).await?;
+        }
+        let Some((stored, record)) = record else { return Err(Unreachable { reason: BEHIND.into() }) };
         (look.version, look.since) = (stored.seq + 1, stored.time);
         (look.attempt, look.state) = match record {
             Record::Claimed(claim) => {
@@ -98,6 +126,26 @@ impl Front {
             Record::Decided(Decided { end, output, attempt, .. }) => (attempt, finished(id, end, output)),
         };
         Ok(look)
+    }
+
+    /// Returns what the leaders have of a job of which the copies have nothing: a copy may be behind. One copy is that of
+    /// the leader.
+    pub(crate) async fn at_leader(&self, names: &PoolNames, id: JobId) -> Result<AtLeader, Unreachable> {
+        if self.cluster().settings().replicas == 1 {
+            return Ok(AtLeader::Nothing);
+        }
+        let has = async |stream: String, subject: String| {
+            let has = self.link().leader_has(&stream, &subject).await;
+            has.map_err(|error| Unreachable { reason: error.to_string() })
+        };
+        // In this order: a job leaves the queue after its outcome is recorded.
+        Ok(if has(names.queue(), names.any_job(id)).await? {
+            AtLeader::Queued
+        } else if has(names.records(), names.record(id)).await? {
+            AtLeader::Record
+        } else {
+            AtLeader::Nothing
+        })
     }
 
     pub(crate) async fn record(

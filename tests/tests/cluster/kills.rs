@@ -2,6 +2,7 @@
 
 use crate::stage::{Stage, accepted, ended, lines, log};
 use procpool_tests::eventually;
+use procpool_tests::http::request;
 use rustix::process::Signal;
 use std::collections::HashMap;
 
@@ -88,4 +89,11 @@ async fn three_servers_of_which_one_dies_lose_no_job() {
         assert!(lines.iter().filter(|it| *it == line).count() <= 1, "{line} ran twice");
     }
     assert!(ok >= JOBS - 4, "the nodes had four workers, and {} jobs were lost", JOBS - ok);
+
+    // The leaders say so, as a copy may be behind.
+    for method in ["GET", "DELETE"] {
+        let nobody =
+            request(front.address(), method, "/v1/jobs/019a1c2e5b007d3f8a1b2c3d4e5f6071", &[], b"").await;
+        assert_eq!(nobody.status, 404, "{}", nobody.text());
+    }
 }
