@@ -50,8 +50,17 @@ pub(super) fn draw(random: &mut Random, file: &str, effects: &mut Effects) -> Op
     let pool = &POOLS[usize::from(random.below(2) == 0)];
     let kind = *random.weighted(KINDS);
     let text = format!("{:016x}", random.next());
+    let moment = random.millis(0, 200);
+    let way = match random.below(10) {
+        0..3 => Way::Synchronous,
+        3 => Way::HangsUp(moment),
+        _ => Way::Asynchronous(moment),
+    };
+    let is_cancelled = matches!(way, Way::Asynchronous(_)) && random.below(12) == 0;
     let micros = match random.below(100) {
         0..LONG => random.below(8_000_000),
+        // Otherwise most would have ended before that.
+        _ if is_cancelled || matches!(way, Way::HangsUp(_)) => random.below(400_000),
         _ => random.below(30_000),
     };
     let has_effect = matches!(kind, Kind::Log | Kind::LogAndAbort);
@@ -66,13 +75,6 @@ pub(super) fn draw(random: &mut Random, file: &str, effects: &mut Effects) -> Op
         Kind::Log => (Verb::LogThenNap(file.into(), line, micros), None),
         Kind::LogAndAbort => (Verb::LogThenAbort(file.into(), line), None),
     };
-    let moment = random.millis(0, 200);
-    let way = match random.below(10) {
-        0..3 => Way::Synchronous,
-        3 => Way::HangsUp(moment),
-        _ => Way::Asynchronous(moment),
-    };
-    let is_cancelled = matches!(way, Way::Asynchronous(_)) && random.below(12) == 0;
     let body = serde_json::to_string(&verb).unwrap_or_default();
     let output = output.map(|text| format!("\"{text}\""));
     Some((Order { pool, kind, tag, body, output, delay: None, key: None, is_cancelled }, way))
