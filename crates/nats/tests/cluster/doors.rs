@@ -78,7 +78,7 @@ async fn a_server_without_room_for_the_streams_is_told_with_the_size_and_the_way
         assert!(error.contains(words), "{error}");
     }
     server.restart_with(5_000);
-    // What was created before stays, and the rest follows.
+    // Created streams stay, and the rest follows.
     assert!(!init(&cluster).await.unwrap().is_empty());
     cluster.check().await.unwrap();
 }
