@@ -104,7 +104,8 @@ impl Front {
                     if let Some((letter, time, seq)) = self.letter(pool, id).await? {
                         let Decided { end, attempt, .. } = letter.decided;
                         look.state = finished(id, end, Bytes::new());
-                        (look.version, look.since, look.attempt, look.is_letter) = (seq + 1, time, attempt, true);
+                        (look.version, look.since, look.attempt, look.is_letter) =
+                            (seq + 1, time, attempt, true);
                     }
                     return Ok(look);
                 }
