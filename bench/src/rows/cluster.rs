@@ -84,7 +84,7 @@ pub(super) async fn dead_host(_: Kit) -> Result<Row> {
     std::fs::write(&file, config)?;
     init(&file).await?;
     let mut pool = PoolSettings::new("nap");
-    pool.queue_bytes = 256 << 20;
+    (pool.queue, pool.queue_bytes) = (1024, 256 << 20);
     let mut settings = settings(&server, vec![pool]);
     settings.namespace = "procpool".to_owned();
     (settings.timings.renew, settings.timings.fence, settings.timings.lease) =
