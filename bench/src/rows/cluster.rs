@@ -9,7 +9,7 @@ use crate::floor::Nats;
 use crate::places;
 use procpool::raw::{Payload, Submission};
 use procpool::{Encoding, JobId};
-use procpool_nats::{Cluster, ClusterError, Front, JobState, Node, PoolSettings, Settings};
+use procpool_nats::{Cluster, ClusterError, Front, JobState, Node, NodePool, PoolSettings, Settings};
 use std::collections::BTreeMap;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -55,8 +55,8 @@ async fn beside(
     };
     let client = async_nats::connect(server.address()).await?;
     let cluster = cluster(&server, vec![PoolSettings::new("answers")]).await?;
-    let slots = BTreeMap::from([("answers".to_owned(), LANES)]);
-    let node = Node::start(cluster.clone(), Arc::new(Answers), "bench", &slots).await?;
+    let pools = BTreeMap::from([("answers".to_owned(), NodePool::new(LANES, None))]);
+    let node = Node::start(cluster.clone(), Arc::new(Answers), "bench", pools).await?;
     let front = Arc::new(Front::start(cluster, "bench").await?);
     let ours = Ours { work, front, _node: node, _server: server, _directory: directory };
     let stream =
