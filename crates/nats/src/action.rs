@@ -96,10 +96,12 @@ pub enum Write {
         /// The claim.
         claim: Claim,
     },
-    /// The job's time was up before it ran.
+    /// The job's time was up while it waited.
     Expired {
         /// The expected sequence.
         expect: u64,
+        /// Whether an earlier attempt may have run.
+        ran: bool,
     },
     /// The result of this node's run.
     Result {

@@ -6,6 +6,8 @@
 //!     │           │            │ unknown        │ lease lost     │ unknown, conflict
 //!     └───────────┴──► …       └──► Reading     └──► Fenced      └──► Reading
 //! ```
+//!
+//! The first delivery of a job begins with the claim.
 
 pub use crate::action::{Action, Ending, Event, Write, Written};
 use crate::decide::{self, Answer, Found, Step};
@@ -37,6 +39,8 @@ pub struct Delivery {
     pub deadline: Time,
     /// Whether the workers of this node have the contract of the job. It does not start here else.
     pub fits: bool,
+    /// Whether nobody had it before. It is claimed without a look at its record, which nearly always is none.
+    pub is_first: bool,
 }
 
 /// The life of one delivery on this node. A node has at most one course of a job at a time.
@@ -82,11 +86,15 @@ impl Course {
     /// Returns the course of a delivery, with its first action.
     #[must_use]
     pub fn new(delivery: Delivery) -> (Self, Action) {
-        let Delivery { me, nonce, terms, timings, requested, deadline, fits } = delivery;
-        let (lease, state) = (Lease::new(timings, requested), State::Reading(After::Delivery));
-        let (retry, tries, offered) = (None, 0, None);
+        let Delivery { me, nonce, terms, timings, requested, deadline, fits, is_first } = delivery;
+        let claim = Write::Claim { expect: 0, attempt: 1 };
+        let (state, action) = match is_first && fits {
+            true => (State::Writing(claim.clone()), Action::Write(claim)),
+            false => (State::Reading(After::Delivery), Action::Read),
+        };
+        let (retry, tries, offered, lease) = (None, 0, None, Lease::new(timings, requested));
         let course = Self { me, nonce, terms, timings, deadline, fits, lease, state, retry, tries, offered };
-        (course, Action::Read)
+        (course, action)
     }
 
     /// Returns the claim of this course with this number of an attempt.
@@ -203,7 +211,7 @@ impl Course {
                 vec![Action::Ask(node)]
             }
             Step::HostLost { expect, claim } => self.write(Write::HostLost { expect, claim }),
-            Step::Expire { expect } => self.write(Write::Expired { expect }),
+            Step::Expire { expect, ran } => self.write(Write::Expired { expect, ran }),
             Step::Ack => self.end(Some(Action::Ack), Ending::Known),
             // Not sooner: the node that runs it may lose its network now, and needs its lease to kill the job.
             Step::Later => self.end(Some(Action::Nak(self.timings.lease)), Ending::Left),
@@ -224,7 +232,8 @@ impl Course {
     fn written(&mut self, now: Time, write: Write, written: Written) -> Vec<Action> {
         match (write, written) {
             (Write::Claim { attempt, .. }, Written::Stored(seq)) => self.claimed(now, seq, attempt),
-            (Write::Claim { attempt, .. }, Written::Unknown) => {
+            // Also a conflict may be with this very claim, of which a copy knew nothing yet.
+            (Write::Claim { attempt, .. }, Written::Unknown | Written::Conflict) => {
                 self.look_again(now, After::Claim { attempt })
             }
             (Write::Result { .. }, Written::Stored(_)) => self.end(Some(Action::Ack), Ending::Told),

@@ -59,6 +59,8 @@ pub(crate) async fn run(shared: &Shared, holder: &Holder, handed: Handed, delive
     let (mut course, first) = Course::new(delivery);
     let mut custody = Custody { shared, handed, deadline, result: None, decided: None };
     let mut work = Work::new();
+    // The first action may be the claim, about which another node asks as soon as it is stored.
+    holder.is_at_it.store(course.is_at_it(), Ordering::Relaxed);
     let mut actions = vec![first];
     let mut gone = shared.gone();
     loop {
@@ -212,14 +214,14 @@ impl<'a> Custody<'a> {
             Write::HostLost { expect, claim } => {
                 (expect, decided(claim.attempt, End::HostLost { node: claim.node }, Bytes::new()))
             }
-            Write::Expired { expect } => {
+            Write::Expired { expect, ran } => {
                 let limit = self.handed.order.terms.timeout;
-                (expect, decided(0, End::TimedOut { ran: false, limit }, Bytes::new()))
+                (expect, decided(0, End::TimedOut { ran, limit }, Bytes::new()))
             }
             Write::Result { expect, attempt } => {
                 let lost = || (End::Other { message: "its node has lost the result".into() }, Bytes::new());
                 let (end, output) = self.result.clone().unwrap_or_else(lost);
-                (expect, decided(attempt, end, output))
+                (expect, decided(attempt, end.after(attempt), output))
             }
         };
         let retain = self.shared.cluster.0.pools.get(&self.handed.pool).map(|(pool, _)| pool.retain);

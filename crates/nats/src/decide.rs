@@ -84,10 +84,12 @@ pub enum Step {
         /// The lost claim.
         claim: Claim,
     },
-    /// Decide that the job's time is up before it ran.
+    /// Decide that the job's time is up while it waits.
     Expire {
         /// The expected sequence.
         expect: u64,
+        /// Whether an earlier attempt may have run.
+        ran: bool,
     },
     /// Remove the job from the queue: it has its outcome.
     Ack,
@@ -104,10 +106,10 @@ pub fn on_delivery(found: &Found, has_expired: bool, fits: bool) -> Step {
     match found {
         Found::Unreadable => Step::Foreign,
         Found::Decided { .. } => Step::Ack,
-        Found::Nothing if has_expired => Step::Expire { expect: 0 },
+        Found::Nothing if has_expired => Step::Expire { expect: 0, ran: false },
         Found::Nothing | Found::Released { .. } if !fits && !has_expired => Step::Foreign,
         Found::Nothing => Step::Claim { expect: 0, attempt: 1 },
-        Found::Released { seq, .. } if has_expired => Step::Expire { expect: *seq },
+        Found::Released { seq, attempt } if has_expired => Step::Expire { expect: *seq, ran: *attempt > 1 },
         Found::Released { seq, attempt } => Step::Claim { expect: *seq, attempt: *attempt },
         Found::Claimed { seq, claim } => Step::Ask { seq: *seq, claim: claim.clone() },
     }
@@ -150,7 +152,7 @@ mod tests {
     #[test]
     fn a_delivery_alone_decides_nothing() {
         assert_eq!(on_delivery(&Found::Nothing, false, true), Step::Claim { expect: 0, attempt: 1 });
-        assert_eq!(on_delivery(&Found::Nothing, true, true), Step::Expire { expect: 0 });
+        assert_eq!(on_delivery(&Found::Nothing, true, true), Step::Expire { expect: 0, ran: false });
         let decided = Found::Decided { seq: 3, by: NodeId::new("a", 1), attempt: 1 };
         assert_eq!(on_delivery(&decided, true, true), Step::Ack);
         assert_eq!(
@@ -159,7 +161,7 @@ mod tests {
         );
         let released = Found::Released { seq: 4, attempt: 2 };
         assert_eq!(on_delivery(&released, false, true), Step::Claim { expect: 4, attempt: 2 });
-        assert_eq!(on_delivery(&released, true, true), Step::Expire { expect: 4 });
+        assert_eq!(on_delivery(&released, true, true), Step::Expire { expect: 4, ran: true });
         assert_eq!(on_delivery(&Found::Unreadable, true, true), Step::Foreign);
     }
 
@@ -185,7 +187,10 @@ mod tests {
         let released = Found::Released { seq: 4, attempt: 1 };
         for found in [&Found::Nothing, &released] {
             assert_eq!(on_delivery(found, false, false), Step::Foreign);
-            assert_eq!(on_delivery(found, true, false), Step::Expire { expect: found.expected() });
+            assert_eq!(
+                on_delivery(found, true, false),
+                Step::Expire { expect: found.expected(), ran: false }
+            );
         }
         let answer =
             |idempotent, late| on_answer(3, &claim(1), &terms(idempotent), Answer::Silent, late, false);

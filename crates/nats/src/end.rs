@@ -180,6 +180,15 @@ impl End {
         Self::Failed { failure, broken }
     }
 
+    /// Returns the end of this attempt. Where earlier ones were claimed, nobody can say that the job never ran.
+    #[must_use]
+    pub(crate) fn after(mut self, attempt: u32) -> Self {
+        if let Self::Cancelled { ran } | Self::TimedOut { ran, .. } | Self::Poisoned { ran, .. } = &mut self {
+            *ran |= attempt > 1;
+        }
+        self
+    }
+
     /// Returns the result of a job as an engine reports it.
     pub fn into_outcome(self, id: JobId, output: Bytes) -> Outcome {
         let error = match self {
@@ -318,6 +327,14 @@ mod tests {
                 (error.may_have_run(), error.is_retryable())
             );
         }
+    }
+
+    #[test]
+    fn a_second_attempt_cannot_say_that_the_job_never_ran() {
+        let end = End::TimedOut { ran: false, limit: Duration::ZERO };
+        assert_eq!(end.clone().after(1), end);
+        assert_eq!(end.after(2), End::TimedOut { ran: true, limit: Duration::ZERO });
+        assert_eq!(End::Cancelled { ran: false }.after(2), End::Cancelled { ran: true });
     }
 
     #[test]

@@ -10,15 +10,14 @@ use crate::order::Order;
 use crate::record::{Decided, Record};
 use crate::settings::PoolSettings;
 use crate::subjects::PoolNames;
+use crate::waiting::{Listener, Waiting};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use procpool_protocol::engine::Submission;
 use procpool_protocol::outcome::Finished;
 use procpool_protocol::{JobId, OutcomeKind};
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -40,10 +39,6 @@ pub struct Front {
     hints: JoinHandle<()>,
     contracts: PoolContracts,
 }
-
-/// Those who wait for the outcome of a job.
-#[derive(Debug, Default)]
-struct Waiting(Mutex<HashMap<JobId, (usize, Arc<Notify>)>>);
 
 /// A job was not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -165,6 +160,7 @@ impl Front {
             return Err(EnqueueError::PayloadTooLarge { size, limit: MAX_PAYLOAD });
         }
         let body = order.seal().map_err(|error| EnqueueError::HeadTooLarge { size: error.length })?;
+        self.waiting.expect(id);
         let (link, subject, start) = (self.link(), names.job(priority, id), Instant::now());
         let mut pause = self.cluster.0.settings.timings.pause;
         // A message that waits in the client for the connection would be sent later, when nobody knows of it.
@@ -174,19 +170,23 @@ impl Front {
             }
             sleep(pause).await;
         }
+        let mut may_be_there = false;
         loop {
             match link.publish(subject.clone(), Some(0), None, body.clone()).await {
                 Ok(_) => return Ok(()),
                 // An earlier try was stored after all.
                 Err(error) if error.is_conflict() => return Ok(()),
-                Err(error) if error.is_full() => {
+                Err(error) if error.is_full() && !may_be_there => {
                     return Err(EnqueueError::QueueFull {
                         pool: pool.name.clone(),
                         limit: usize::try_from(pool.queue).unwrap_or(usize::MAX),
                         reason: error.to_string(),
                     });
                 }
-                Err(error) => tracing::debug!(%id, %error, "tries to accept a job again"),
+                Err(error) => {
+                    may_be_there = true;
+                    tracing::debug!(%id, %error, "tries to accept a job again");
+                }
             }
             // It may have been stored, run and left the queue. Then the same again would run it again.
             sleep(pause).await;
@@ -219,11 +219,20 @@ impl Front {
     /// When the cluster did not answer for 10 s.
     pub async fn outcome(&self, pool: &str, id: JobId) -> Result<Option<Finished>, Unreachable> {
         let listener = Listener::new(&self.waiting, id);
+        let hint = listener.notify.notified();
+        if self.waiting.is_expected(id) {
+            // It has just been accepted, and its node tells of its end.
+            let _ = timeout(LOOK, hint).await;
+        }
         let mut answered = Instant::now();
         loop {
             let hint = listener.notify.notified();
             match self.state(pool, id).await {
-                Ok(JobState::Finished(finished)) => return Ok(Some(*finished)),
+                Ok(JobState::Finished(finished)) => {
+                    // Who asks again need not wait for a hint that was lost.
+                    self.waiting.wake(id);
+                    return Ok(Some(*finished));
+                }
                 Ok(JobState::Unknown) => return Ok(None),
                 Ok(_) => answered = Instant::now(),
                 Err(error) if answered.elapsed() >= TRIES => return Err(error),
@@ -277,7 +286,7 @@ impl Front {
                 Some((seq, Record::Released(released))) => (seq, released.attempt, None),
                 Some((seq, Record::Claimed(claim))) => (seq, claim.attempt, Some(claim.node)),
             };
-        let end = End::Cancelled { ran: node.is_some() };
+        let end = End::Cancelled { ran: node.is_some() }.after(attempt);
         let record = Record::Decided(Decided { by: self.id.clone(), attempt, end, output: Bytes::new() });
         let body = record.seal().map_err(|error| Unreachable { reason: error.to_string() })?;
         match self.link().publish(names.record(id), Some(expect), Some(pool.retain), body).await {
@@ -310,42 +319,5 @@ impl Front {
 impl Drop for Front {
     fn drop(&mut self) {
         self.hints.abort();
-    }
-}
-
-impl Waiting {
-    fn wake(&self, job: JobId) {
-        let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, notify)) = waiting.get(&job) {
-            notify.notify_waiters();
-        }
-    }
-}
-
-/// One who waits. Its place is free again once it is dropped.
-struct Listener<'a> {
-    waiting: &'a Waiting,
-    job: JobId,
-    notify: Arc<Notify>,
-}
-
-impl<'a> Listener<'a> {
-    fn new(waiting: &'a Waiting, job: JobId) -> Self {
-        let mut all = waiting.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (count, notify) = all.entry(job).or_default();
-        *count += 1;
-        Self { waiting, job, notify: notify.clone() }
-    }
-}
-
-impl Drop for Listener<'_> {
-    fn drop(&mut self) {
-        let mut all = self.waiting.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((count, _)) = all.get_mut(&self.job) {
-            *count -= 1;
-            if *count == 0 {
-                all.remove(&self.job);
-            }
-        }
     }
 }

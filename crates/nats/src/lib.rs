@@ -42,6 +42,7 @@ mod settings;
 mod streams;
 pub mod subjects;
 mod timings;
+mod waiting;
 
 pub use cluster::{Cluster, ClusterError, MAX_PAYLOAD, OLDEST_SERVER};
 pub use contract::Contract;

@@ -309,13 +309,15 @@ impl Shared {
         let now = self.cluster.0.now();
         let leader_now = self.leader.load(Ordering::Relaxed).saturating_add(now.as_nanos());
         let age = Duration::from_nanos(leader_now.saturating_sub(stored));
+        let deadline = now + order.terms.timeout.saturating_sub(age);
         let delivery = Delivery {
             me: self.id.clone(),
             nonce: self.nonces.fetch_add(1, Ordering::Relaxed),
             terms: order.terms,
             timings,
             requested,
-            deadline: now + order.terms.timeout.saturating_sub(age),
+            deadline,
+            is_first: deliveries(&reply) == Some(1) && now < deadline,
             fits: self.pools.get(pool).is_none_or(|pool| pool.fits(order.contract.as_ref())),
         };
         let priority = priority_of(&message.subject);
@@ -337,11 +339,19 @@ pub(crate) fn priority_of(subject: &str) -> Priority {
 }
 
 /// Returns when the server stored a message, in nanoseconds since 1970, by the subject of its acknowledgement.
-///
-/// `$JS.ACK.stream.consumer.delivered.seq.seq.TIME.pending`, or with two parts more after `ACK`.
 fn stored_at(reply: &str) -> Option<u64> {
+    figure(reply, 7)
+}
+
+/// Returns how often a message was delivered, with this delivery, by the subject of its acknowledgement.
+fn deliveries(reply: &str) -> Option<u64> {
+    figure(reply, 4)
+}
+
+/// Returns a figure of `$JS.ACK.stream.consumer.delivered.seq.seq.TIME.pending`, which may have two parts more after `ACK`.
+fn figure(reply: &str, nth: usize) -> Option<u64> {
     let parts: Vec<&str> = reply.split('.').collect();
-    let nth = if parts.len() >= 11 { 9 } else { 7 };
+    let nth = if parts.len() >= 11 { nth + 2 } else { nth };
     (parts.get(1) == Some(&"ACK")).then(|| parts.get(nth)?.parse().ok()).flatten()
 }
 
@@ -350,10 +360,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_time_of_a_message_is_read_from_both_forms() {
+    fn the_figures_of_a_message_are_read_from_both_forms() {
         assert_eq!(stored_at("$JS.ACK.S.C.1.7.9.1796026612123456789.0"), Some(1_796_026_612_123_456_789));
         assert_eq!(stored_at("$JS.ACK.hub.hash.S.C.1.7.9.42.0.token"), Some(42));
         assert_eq!(stored_at("_INBOX.a.b"), None);
+        assert_eq!(deliveries("$JS.ACK.S.C.1.7.9.1796026612123456789.0"), Some(1));
+        assert_eq!(deliveries("$JS.ACK.hub.hash.S.C.3.7.9.42.0.token"), Some(3));
         assert_eq!(priority_of("pp.a.j.fib.0.x"), Priority::High);
     }
 }

@@ -93,7 +93,7 @@ pub(crate) fn of_keys(settings: &Settings, namespace: &Namespace) -> Wanted {
     let name = namespace.keys();
     let config = json!({
         "name": name, "subjects": [namespace.all_keys()], "retention": "limits", "storage": "file",
-        "discard": "new", "max_msgs": MAX_KEYS, "max_bytes": 1_u64 << 30, "num_replicas": settings.replicas,
+        "discard": "new", "max_msgs": MAX_KEYS, "max_bytes": 512_u64 << 20, "num_replicas": settings.replicas,
         "max_msgs_per_subject": 1, "allow_direct": true, "allow_msg_ttl": true,
     });
     stream(name, config)

@@ -77,7 +77,7 @@ async fn a_server_without_room_for_the_streams_is_told_with_the_size_and_the_way
     for words in ["`PP_test_S_again` reserves 1073741824 bytes", "insufficient storage", "max_file_store"] {
         assert!(error.contains(words), "{error}");
     }
-    server.restart_with(5_000);
+    server.restart_with(8_000);
     // Created streams stay, and the rest follows.
     assert!(!init(&cluster).await.unwrap().is_empty());
     cluster.check().await.unwrap();

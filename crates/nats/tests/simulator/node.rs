@@ -151,7 +151,7 @@ impl World {
     fn delivered(&mut self, node: usize, job: Job, sent: Time, deliveries: u32) -> Result<(), Broken> {
         let timings = Timings::default();
         let (terms, deadline) = (self.books.entry(job).terms, self.books.entry(job).deadline);
-        let requested = sent;
+        let (requested, is_first) = (sent, deliveries == 1 && self.now < deadline);
         let it = &mut self.nodes[node];
         if it.held.contains_key(&job) {
             self.send(node, 0, Request::Nak { job, delay: timings.lease });
@@ -160,7 +160,7 @@ impl World {
         self.tags += 1;
         let (me, nonce) = (it.id.clone(), self.tags);
         let (course, first) =
-            Course::new(Delivery { me, nonce, terms, timings, requested, deadline, fits: true });
+            Course::new(Delivery { me, nonce, terms, timings, requested, deadline, fits: true, is_first });
         it.held.insert(job, Held { course, deliveries, run: None });
         self.act(node, job, first)
     }
@@ -253,7 +253,7 @@ impl World {
             }
             Write::Release { expect, attempt } => (expect, Value::Release { attempt }),
             Write::HostLost { expect, claim } => (expect, outcome(Outcome::HostLost, claim.attempt)),
-            Write::Expired { expect } => (expect, outcome(Outcome::Expired, 0)),
+            Write::Expired { expect, .. } => (expect, outcome(Outcome::Expired, 0)),
             Write::Result { expect, attempt } => (expect, outcome(Outcome::Result, attempt)),
         };
         (Some(expect), value)
