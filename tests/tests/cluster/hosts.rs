@@ -10,6 +10,7 @@ use procpool_tests::program::finish;
 use procpool_tests::server::Server;
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Stdio;
 use tokio::process::Command;
@@ -39,12 +40,14 @@ async fn a_server_shows_its_hosts_and_which_of_them_is_gone() {
     lost.ended().await;
     is(&front, &lost.name, "gone").await;
     is(&front, &other.name, "up").await;
-    // The command and the server say the same.
+    // The command and the server say the same. The command alone has the contracts.
     let said = stage.cluster(&["status", "-o", "json"]).await;
     let said: Vec<Value> = serde_json::from_str(&said.stdout).expect("JSON");
     let gone = said.iter().find(|host| host["node"] == lost.name).expect("the host");
-    let keys = |host: &Value| host.as_object().map(|it| it.keys().cloned().collect::<Vec<_>>());
-    assert_eq!((keys(gone), &gone["state"]), (keys(&up), &json!("gone")));
+    let keys = |host: &Value| host.as_object().expect("a host").keys().cloned().collect::<BTreeSet<_>>();
+    let mut all = keys(&up);
+    all.extend(["apart", "contracts"].map(str::to_owned));
+    assert_eq!((keys(gone), &gone["state"]), (all, &json!("gone")));
     in_a_browser(&front, &other.name, &lost.name).await;
 }
 
