@@ -1,4 +1,4 @@
-//! Which fault comes when: all of it from the seed.
+//! Which fault comes when: all of it follows from `--seed`.
 
 use super::super::random::Random;
 use super::plan::LEASE;
