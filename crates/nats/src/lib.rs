@@ -41,6 +41,7 @@ mod secrets;
 mod settings;
 mod streams;
 pub mod subjects;
+mod sweep;
 mod timings;
 mod waiting;
 

@@ -216,17 +216,21 @@ impl Link {
     /// Returns the last message of a subject, as some copy of the stream has it: it may be old.
     pub(crate) async fn last(&self, stream: &str, subject: &str) -> Result<Option<Stored>, LinkError> {
         let to = format!("$JS.API.DIRECT.GET.{stream}.{subject}");
-        let message = self.request(to, None, Bytes::new(), self.patience).await?;
-        if message.status == Some(StatusCode::NOT_FOUND) {
-            return Ok(None);
-        }
-        let header = message.headers.as_ref().and_then(|all| all.get("Nats-Sequence"));
-        let seq = header.and_then(|text| text.as_str().parse().ok());
-        let seq =
-            seq.ok_or_else(|| LinkError::Unreadable(format!("no sequence, status {:?}", message.status)))?;
-        let time = message.headers.as_ref().and_then(|all| all.get("Nats-Time-Stamp"));
-        let time = time.and_then(|text| parse_time(text.as_str())).unwrap_or_default();
-        Ok(Some(Stored { seq, time, body: message.payload }))
+        stored(self.request(to, None, Bytes::new(), self.patience).await?)
+    }
+
+    /// Returns the first message of some subjects from this sequence on, with its subject, as some copy has it.
+    pub(crate) async fn next(
+        &self,
+        stream: &str,
+        seq: u64,
+        subjects: &str,
+    ) -> Result<Option<(String, Stored)>, LinkError> {
+        let asked = json!({ "seq": seq, "next_by_subj": subjects }).to_string();
+        let to = format!("$JS.API.DIRECT.GET.{stream}");
+        let message = self.request(to, None, asked.into(), self.patience).await?;
+        let subject = header(&message, "Nats-Subject").unwrap_or_default().to_owned();
+        Ok(stored(message)?.map(|stored| (subject, stored)))
     }
 
     /// Returns whether the leader of a stream has a message of a subject. Unlike a copy, it is never behind.
@@ -245,6 +249,22 @@ impl Link {
         // A lost one costs a redelivery, or a look a second later.
         let _ = tokio::time::timeout(PATIENCE, self.client.publish(subject, body)).await;
     }
+}
+
+fn header<'a>(message: &'a Message, name: &str) -> Option<&'a str> {
+    Some(message.headers.as_ref()?.get(name)?.as_str())
+}
+
+/// Reads the answer to a direct get. Returns `None` if there is no such message.
+fn stored(message: Message) -> Result<Option<Stored>, LinkError> {
+    if message.status == Some(StatusCode::NOT_FOUND) {
+        return Ok(None);
+    }
+    let seq = header(&message, "Nats-Sequence").and_then(|text| text.parse().ok());
+    let seq =
+        seq.ok_or_else(|| LinkError::Unreadable(format!("no sequence, status {:?}", message.status)))?;
+    let time = header(&message, "Nats-Time-Stamp").and_then(parse_time).unwrap_or_default();
+    Ok(Some(Stored { seq, time, body: message.payload }))
 }
 
 /// Reads an answer of JetStream.

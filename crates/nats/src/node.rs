@@ -12,6 +12,7 @@ use crate::order::Order;
 use crate::pulling;
 use crate::streams;
 use crate::subjects::{self, PoolNames};
+use crate::sweep;
 use async_nats::Message;
 use futures_util::StreamExt;
 use procpool_protocol::JobId;
@@ -156,6 +157,7 @@ impl Node {
         for (name, pool) in &shared.pools {
             let Some(names) = names_of(name) else { continue };
             membership::look(&shared, name).await;
+            tasks.spawn(sweep::run(shared.clone(), name.clone(), names.clone()));
             let slots = Arc::new(Semaphore::new(pool.own.slots.max(1)));
             tasks.spawn(pulling::run(shared.clone(), name.clone(), names, slots, pool.follow()));
             if pool.own.contract.is_some() {

@@ -3,7 +3,7 @@
 use crate::child::{NodeProcess, slots};
 use crate::engine::{self, Sleeper, job, until};
 use crate::keys::jobs;
-use crate::server::{Server, connect};
+use crate::server::{Server, connect, init};
 use procpool_jobs::{Jobs, Order};
 use procpool_nats::{JobState, Node};
 use procpool_protocol::OutcomeKind;
@@ -44,9 +44,7 @@ async fn a_dead_letter_outlives_the_record_of_its_job() {
     settings.pools[0].terms.timeout = Duration::from_secs(1);
     settings.pools[0].retain = Duration::from_secs(8);
     let cluster = connect(settings).await;
-    while let Err(error) = cluster.init().await {
-        println!("{error}");
-    }
+    init(&cluster).await.unwrap();
     let (front, book) = (jobs(&cluster).await, server.dir.join("book"));
     let late = front.enqueue(Order::new(job("once", 1))).await.unwrap().decision.record().id;
     // sleep: the time of the job is up before there is a node

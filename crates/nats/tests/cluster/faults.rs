@@ -1,9 +1,9 @@
 //! Nodes that die or stop.
 
-use crate::child::NodeProcess;
-use crate::engine::{self, count, id, job, until};
+use crate::child::{NodeProcess, slots};
+use crate::engine::{self, Sleeper, count, id, job, until};
 use crate::server::{Server, fast};
-use procpool_nats::{Front, JobState};
+use procpool_nats::{Front, JobState, Node};
 use procpool_protocol::{JobId, OutcomeKind};
 use tokio::time::Instant;
 
@@ -99,4 +99,32 @@ async fn a_cancel_is_the_outcome_and_kills_the_job_elsewhere() {
     assert_eq!(front.cancel("once", runs).await.unwrap(), late);
     assert_eq!(front.cancel("once", id()).await.unwrap(), procpool_nats::CancelAnswer::Unknown);
     assert!(!engine::read(&book).contains_key(&waits));
+}
+
+/// A server that is killed may keep a message that was acknowledged, and deliver it to nobody.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_that_stays_after_the_outcome_is_removed_and_no_other() {
+    let Some(server) = Server::start("") else { return };
+    let (cluster, book) = (server.cluster().await, server.dir.join("book"));
+    let _node = Node::start(cluster.clone(), Sleeper::new(&book), "a", slots(2)).await.unwrap();
+    let front = Front::start(cluster, "front").await.unwrap();
+    let (ended, waits) = (id(), id());
+    front.enqueue(ended, job("once", 1)).await.unwrap();
+    assert!(front.outcome("once", ended).await.unwrap().unwrap().result.is_ok());
+    let client = async_nats::connect(format!("127.0.0.1:{}", server.port)).await.unwrap();
+    let ask = async |subject: String| {
+        let answer = client.request(subject, "".into()).await.unwrap();
+        serde_json::from_slice::<serde_json::Value>(&answer.payload).unwrap()
+    };
+    // No consumer has this priority.
+    for job in [waits, ended] {
+        let stored = ask(format!("pp.test.j.once.9.{job}")).await;
+        assert!(stored["seq"].is_u64(), "{stored}");
+    }
+    let left = async || ask("$JS.API.STREAM.INFO.PP_test_J_once".into()).await["state"].clone();
+    until("one is removed", async || left().await["messages"] == 1).await;
+    // The first that is left is the older one, whose job has no outcome.
+    let left = left().await;
+    assert_eq!(left["first_seq"], left["last_seq"].as_u64().unwrap() - 1, "{left}");
+    assert_eq!(engine::read(&book)[&ended], ["began", "ended"]);
 }
