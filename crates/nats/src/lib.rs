@@ -37,6 +37,7 @@ mod node_id;
 pub mod order;
 mod pulling;
 pub mod record;
+mod room;
 mod secrets;
 mod settings;
 mod streams;

@@ -10,6 +10,7 @@ use crate::membership::{self, Membership, NodePool};
 use crate::node_id::NodeId;
 use crate::order::Order;
 use crate::pulling;
+use crate::room::{self, Room};
 use crate::streams;
 use crate::subjects::{self, PoolNames};
 use crate::sweep;
@@ -159,7 +160,10 @@ impl Node {
             membership::look(&shared, name).await;
             tasks.spawn(sweep::run(shared.clone(), name.clone(), names.clone()));
             let slots = Arc::new(Semaphore::new(pool.own.slots.max(1)));
-            tasks.spawn(pulling::run(shared.clone(), name.clone(), names, slots, pool.follow()));
+            let room = Arc::<Room>::default();
+            room.look(&shared, name, &names).await?;
+            tasks.spawn(room::keep(shared.clone(), room.clone(), name.clone(), names.clone()));
+            tasks.spawn(pulling::run(shared.clone(), name.clone(), names, slots, room, pool.follow()));
             if pool.own.contract.is_some() {
                 tasks.spawn(membership::keep(shared.clone(), name.clone()));
             }

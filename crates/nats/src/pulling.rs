@@ -2,6 +2,7 @@
 
 use crate::custody;
 use crate::node::{Shared, priority_of};
+use crate::room::Room;
 use crate::streams::nanos;
 use crate::subjects::PoolNames;
 use async_nats::{Message, Subscriber};
@@ -35,6 +36,7 @@ struct Puller {
     pool: String,
     names: PoolNames,
     slots: Arc<Semaphore>,
+    room: Arc<Room>,
     inbox: String,
     answers: Subscriber,
     open: VecDeque<Request>,
@@ -58,13 +60,15 @@ pub(crate) async fn run(
     pool: String,
     names: PoolNames,
     slots: Arc<Semaphore>,
+    room: Arc<Room>,
     mut is_member: watch::Receiver<bool>,
 ) {
     let (inbox, answers) = subscribe(&shared).await;
     let connections = shared.cluster.0.link.connections();
     let mut stop = shared.stopped();
     let open = VecDeque::new();
-    let mut puller = Puller { shared, pool, names, slots, inbox, answers, open, number: 0, connections };
+    let mut puller =
+        Puller { shared, pool, names, slots, room, inbox, answers, open, number: 0, connections };
     for turn in 1_u64.. {
         if *stop.borrow() {
             return;
@@ -83,7 +87,7 @@ pub(crate) async fn run(
             slot = puller.slots.acquire() => drop(slot),
             _ = stop.changed() => return,
         }
-        if !puller.shared.cluster.0.link.is_up() || puller.shared.is_shaky() {
+        if !puller.shared.cluster.0.link.is_up() || puller.shared.is_shaky() || puller.room.left() == 0 {
             sleep(Duration::from_millis(50)).await;
             continue;
         }
@@ -111,7 +115,7 @@ impl Puller {
         }
         let mut got = 0;
         for priority in order {
-            let free = self.slots.available_permits().min(BATCH);
+            let free = self.slots.available_permits().min(BATCH).min(self.room.left());
             if free == 0 {
                 return;
             }
@@ -207,6 +211,7 @@ impl Puller {
             }
             Some(sent)
         });
+        self.room.take();
         self.shared.take(&self.pool, &self.names, &self.slots, message, requested).await;
         true
     }

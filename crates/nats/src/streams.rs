@@ -117,7 +117,8 @@ pub(crate) fn of_pool(settings: &Settings, pool: &PoolSettings, names: &PoolName
         "discard": "new", "max_msgs": pool.queue, "max_bytes": pool.queue_bytes, "num_replicas": settings.replicas,
         "allow_direct": true,
     });
-    // A record is never pushed out by another: a full stream refuses claims, and an outcome takes the place of its claim.
+    // A record is never pushed out by another. A full stream of one copy refuses claims alone, as an outcome takes the place
+    // of its claim; with more copies it refuses outcomes, too. So nodes stop before, see `room`.
     let records = json!({
         "name": names.records(), "subjects": [names.all_records()], "retention": "limits", "storage": "file",
         "discard": "new", "max_msgs": pool.records, "max_bytes": pool.record_bytes, "num_replicas": settings.replicas,

@@ -2,9 +2,10 @@
 
 use crate::child::{NodeProcess, slots};
 use crate::engine::{self, Sleeper, count, id, job, until};
-use crate::server::{Server, fast};
+use crate::server::{Server, connect, fast, init};
 use procpool_nats::{Front, JobState, Node};
 use procpool_protocol::{JobId, OutcomeKind};
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// Waits until a node runs the job, and returns its name.
@@ -127,4 +128,32 @@ async fn a_message_that_stays_after_the_outcome_is_removed_and_no_other() {
     let left = left().await;
     assert_eq!(left["first_seq"], left["last_seq"].as_u64().unwrap() - 1, "{left}");
     assert_eq!(engine::read(&book)[&ended], ["began", "ended"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_claim_nothing_while_the_records_are_nearly_full_and_go_on_when_there_is_room() {
+    let Some(server) = Server::start("") else { return };
+    let mut settings = server.settings();
+    settings.pools[0].records = 20;
+    settings.pools[0].terms.timeout = Duration::from_secs(60);
+    settings.pools[0].retain = Duration::from_secs(70);
+    let cluster = connect(settings).await;
+    init(&cluster).await.unwrap();
+    let book = server.dir.join("book");
+    let _node = Node::start(cluster.clone(), Sleeper::new(&book), "a", slots(4)).await.unwrap();
+    let front = Front::start(cluster, "front").await.unwrap();
+    for _ in 0..30 {
+        front.enqueue(id(), job("once", 1)).await.unwrap();
+    }
+    // A tenth of twenty stays free, and one may come that was asked for before.
+    let begun = || engine::read(&book).len();
+    until("the node has run as many as it may", async || begun() >= 18).await;
+    // sleep: nothing is to happen
+    tokio::time::sleep(fast().renew * 2).await;
+    assert!(begun() < 20, "{}", begun());
+    let client = async_nats::connect(format!("127.0.0.1:{}", server.port)).await.unwrap();
+    client.request("$JS.API.STREAM.PURGE.PP_test_S_once", "{\"keep\":8}".into()).await.unwrap();
+    until("the node goes on", async || begun() >= 28).await;
+    client.request("$JS.API.STREAM.PURGE.PP_test_S_once", "".into()).await.unwrap();
+    until("all have run", async || begun() == 30).await;
 }
