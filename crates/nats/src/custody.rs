@@ -6,6 +6,7 @@ use crate::course::{Course, Delivery, Ending};
 use crate::dead::{self, DeadLetter};
 use crate::decide::{Answer, Found};
 use crate::end::End;
+use crate::hint;
 use crate::link::{Link, LinkError};
 use crate::node::{Holder, Shared};
 use crate::node_id::NodeId;
@@ -158,11 +159,11 @@ impl<'a> Custody<'a> {
 
     /// Writes the dead letter of a job that failed for good. Returns whether the job may leave the queue.
     async fn bury(&mut self) -> bool {
-        let Some(decided) = self.decided.take().filter(|decided| dead::is_letter(&decided.end)) else {
+        let Some(decided) = self.decided.as_ref().filter(|decided| dead::is_letter(&decided.end)) else {
             return true;
         };
         let Handed { id, names, order, priority, .. } = &self.handed;
-        let letter = DeadLetter { order: order.clone(), priority: *priority, decided };
+        let letter = DeadLetter { order: order.clone(), priority: *priority, decided: decided.clone() };
         let Ok(body) = letter.seal() else {
             tracing::warn!(job = %id, "the names and the error of a dead job are too large for a dead letter");
             return true;
@@ -181,7 +182,8 @@ impl<'a> Custody<'a> {
     async fn end(self, ending: Ending) {
         self.shared.count(ending);
         if let (Ending::Told | Ending::Decided, Some(front)) = (ending, self.handed.order.reply.clone()) {
-            self.link().tell(front, self.handed.id.to_string().into()).await;
+            let hint = hint::seal(self.handed.id, self.decided.clone());
+            self.link().tell(front, hint).await;
         }
     }
 

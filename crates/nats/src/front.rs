@@ -3,8 +3,9 @@
 use crate::cluster::{Cluster, ClusterError, MAX_PAYLOAD};
 use crate::contracts::PoolContracts;
 use crate::end::End;
+use crate::hint;
 use crate::link::{Link, LinkError};
-use crate::look::{AtLeader, JobState, Unreachable, is_queued};
+use crate::look::{AtLeader, JobState, Unreachable, finished, is_queued};
 use crate::node_id::NodeId;
 use crate::order::Order;
 use crate::record::{Decided, Record};
@@ -131,10 +132,9 @@ impl Front {
         };
         let wakes = waiting.clone();
         let hints = tokio::spawn(async move {
-            while let Some(hint) = hints.next().await {
-                let job = std::str::from_utf8(&hint.payload).ok().and_then(|text| text.parse().ok());
-                if let Some(job) = job {
-                    wakes.wake(job);
+            while let Some(told) = hints.next().await {
+                if let Some((job, record)) = hint::open(&told.payload) {
+                    wakes.wake(job, record);
                 }
             }
         });
@@ -226,11 +226,15 @@ impl Front {
         }
         let mut answered = Instant::now();
         loop {
+            if let Some(Ok(Record::Decided(decided))) = self.waiting.take(id).map(|body| Record::open(&body))
+            {
+                return Ok(Some(finished(id, decided.end, decided.output)));
+            }
             let hint = listener.notify.notified();
             match self.state(pool, id).await {
                 Ok(JobState::Finished(finished)) => {
                     // Who asks again need not wait for a hint that was lost.
-                    self.waiting.wake(id);
+                    self.waiting.wake(id, None);
                     return Ok(Some(*finished));
                 }
                 Ok(JobState::Unknown) => return Ok(None),
@@ -295,7 +299,7 @@ impl Front {
                     let subject = self.cluster.0.namespace.control(node.as_str());
                     self.link().tell(subject, format!("look {id}").into()).await;
                 }
-                self.waiting.wake(id);
+                self.waiting.wake(id, None);
                 Ok(Some(CancelAnswer::Done))
             }
             Err(error) if error.is_conflict() => Ok(None),

@@ -25,6 +25,7 @@ pub mod decide;
 pub mod end;
 pub mod envelope;
 mod front;
+mod hint;
 mod hosts;
 mod jobs;
 mod keys;

@@ -103,7 +103,7 @@ impl Front {
                 AtLeader::Nothing => {
                     if let Some((letter, time, seq)) = self.letter(pool, id).await? {
                         let Decided { end, attempt, .. } = letter.decided;
-                        look.state = finished(id, end, Bytes::new());
+                        look.state = JobState::Finished(Box::new(finished(id, end, Bytes::new())));
                         (look.version, look.since, look.attempt, look.is_letter) =
                             (seq + 1, time, attempt, true);
                     }
@@ -124,7 +124,9 @@ impl Front {
                 (claim.attempt, JobState::Running { node: claim.node, attempt: claim.attempt })
             }
             Record::Released(released) => (released.attempt.saturating_sub(1), JobState::Queued),
-            Record::Decided(Decided { end, output, attempt, .. }) => (attempt, finished(id, end, output)),
+            Record::Decided(Decided { end, output, attempt, .. }) => {
+                (attempt, JobState::Finished(Box::new(finished(id, end, output))))
+            }
         };
         Ok(look)
     }
@@ -162,8 +164,8 @@ impl Front {
     }
 }
 
-fn finished(id: JobId, end: End, output: Bytes) -> JobState {
-    JobState::Finished(Box::new(Finished::new(id, Timing::default(), end.into_outcome(id, output))))
+pub(crate) fn finished(id: JobId, end: End, output: Bytes) -> Finished {
+    Finished::new(id, Timing::default(), end.into_outcome(id, output))
 }
 
 /// Returns whether the queue has the job, under any priority.

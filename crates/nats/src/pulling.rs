@@ -115,25 +115,42 @@ impl Puller {
         }
         let mut got = 0;
         for priority in order {
-            let free = self.slots.available_permits().min(BATCH).min(self.room.left());
+            let free = self.free();
             if free == 0 {
                 return;
             }
+            // An open request says that nothing waits, or that a job is on its way.
+            if self.is_open(priority) {
+                continue;
+            }
             self.request(priority, free, None).await;
-            got += self.receive(priority, free, SLACK).await;
+            let came = self.receive(priority, free, SLACK).await;
+            if came == 0 && self.free() >= Priority::ALL.len() && !self.is_open(priority) {
+                self.request(priority, 1, Some(WAIT)).await;
+            }
+            got += came;
         }
         if got > 0 {
             return;
         }
         // One of each: what is beyond the free slots goes back at once.
         for priority in Priority::ALL {
-            if !self.open.iter().any(|request| request.priority == priority) {
+            if !self.is_open(priority) {
                 self.request(priority, 1, Some(WAIT)).await;
             }
         }
         if let Ok(Some(message)) = timeout(WAIT + SLACK, self.answers.next()).await {
             self.take(message).await;
         }
+    }
+
+    /// Returns how many jobs this node can take now.
+    fn free(&self) -> usize {
+        self.slots.available_permits().min(BATCH).min(self.room.left())
+    }
+
+    fn is_open(&self, priority: Priority) -> bool {
+        self.open.iter().any(|request| request.priority == priority)
     }
 
     /// Begins with a new inbox where requests are lost, so that a late job is not taken for a new one.

@@ -1,5 +1,7 @@
-//! [`Waiting`]: those who wait for the outcomes of jobs, and the jobs of which a hint will tell.
+//! [`Waiting`]: those who wait for the outcomes of jobs, the jobs of which a hint will tell, and the outcomes that hints
+//! have brought.
 
+use bytes::Bytes;
 use procpool_protocol::JobId;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,6 +9,9 @@ use tokio::sync::Notify;
 
 /// Maximum number of jobs that are expected. Outcomes of older ones are looked for at once.
 const EXPECTED: usize = 10_000;
+
+/// Maximum size of all outcomes for which nobody has come yet, in bytes. Older ones are looked for.
+const TOLD: usize = 8 << 20;
 
 #[derive(Debug, Default)]
 pub(crate) struct Waiting(Mutex<State>);
@@ -19,6 +24,10 @@ struct State {
     expected: HashSet<JobId>,
     /// The same, and some that have been told of, the oldest first.
     order: VecDeque<JobId>,
+    /// The records of outcomes, from hints.
+    told: HashMap<JobId, Bytes>,
+    told_order: VecDeque<(JobId, usize)>,
+    told_bytes: usize,
 }
 
 impl Waiting {
@@ -40,17 +49,41 @@ impl Waiting {
         self.lock().expected.contains(&job)
     }
 
-    /// Takes a hint: the job has an outcome.
-    pub(crate) fn wake(&self, job: JobId) {
+    /// Takes a hint: the job has an outcome. Its record, if the hint brings it, is held for [`take`](Self::take) if the job
+    /// was accepted here.
+    pub(crate) fn wake(&self, job: JobId, record: Option<Bytes>) {
         let mut state = self.lock();
-        state.expected.remove(&job);
+        if state.expected.remove(&job)
+            && let Some(record) = record
+        {
+            state.hold(job, record);
+        }
         if let Some((_, notify)) = state.listeners.get(&job) {
             notify.notify_waiters();
         }
     }
 
+    /// Returns the record of a job's outcome, if a hint has brought it and nobody has taken it.
+    pub(crate) fn take(&self, job: JobId) -> Option<Bytes> {
+        self.lock().told.remove(&job)
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn hold(&mut self, job: JobId, record: Bytes) {
+        let size = record.len();
+        self.told.insert(job, record);
+        self.told_order.push_back((job, size));
+        self.told_bytes += size;
+        while self.told_bytes > TOLD || self.told_order.len() > EXPECTED {
+            let Some((oldest, size)) = self.told_order.pop_front() else { return };
+            self.told.remove(&oldest);
+            self.told_bytes -= size;
+        }
     }
 }
 
@@ -95,11 +128,26 @@ mod tests {
         let listener = Listener::new(&waiting, job);
         let heard = listener.notify.notified();
         assert!(waiting.is_expected(job));
-        waiting.wake(job);
+        waiting.wake(job, Some(Bytes::from_static(b"ok")));
         heard.await;
         assert!(!waiting.is_expected(job));
+        assert_eq!((waiting.take(job), waiting.take(job)), (Some(Bytes::from_static(b"ok")), None));
         drop(listener);
         assert!(waiting.lock().listeners.is_empty());
+    }
+
+    #[test]
+    fn outcomes_that_nobody_takes_are_bounded_and_those_of_others_are_not_held() {
+        let waiting = Waiting::default();
+        let record = Bytes::from(vec![0; TOLD / 4]);
+        for job in (1..=6).map(JobId::from_bits) {
+            waiting.expect(job);
+            waiting.wake(job, Some(record.clone()));
+        }
+        let held: Vec<_> = (1..=6).filter(|&bits| waiting.take(JobId::from_bits(bits)).is_some()).collect();
+        assert_eq!(held, [3, 4, 5, 6]);
+        waiting.wake(JobId::from_bits(7), Some(record));
+        assert_eq!(waiting.take(JobId::from_bits(7)), None);
     }
 
     #[test]
