@@ -5,6 +5,7 @@ use super::ids;
 use super::lanes::Lanes;
 use super::op::{Accept, Accepted, Answer, Op, Tell};
 use super::outcome::{self, Next};
+use super::performer::Acts;
 use super::queue::OpQueue;
 use super::shared::Shared;
 use crate::local::no_room;
@@ -21,6 +22,7 @@ pub(super) struct Core<D> {
     pub(super) lanes: Lanes,
     pub(super) shared: Arc<Shared>,
     pub(super) queue: Arc<OpQueue>,
+    pub(super) acts: Acts,
     /// The present group changes records. Otherwise it needs no commit.
     pub(super) is_dirty: bool,
     /// The outcomes that the present group has set. To read them again would cost as much as to write them.
@@ -37,7 +39,12 @@ pub(super) struct Core<D> {
 }
 
 impl<D: Durable> Core<D> {
-    pub(super) fn new(mut registry: Registry<D>, shared: Arc<Shared>, queue: Arc<OpQueue>) -> Self {
+    pub(super) fn new(
+        mut registry: Registry<D>,
+        shared: Arc<Shared>,
+        queue: Arc<OpQueue>,
+        acts: Acts,
+    ) -> Self {
         registry.set_repeatable(shared.options().repeatable());
         Self {
             lanes: Lanes::new(&shared.options()),
@@ -45,6 +52,7 @@ impl<D: Durable> Core<D> {
             registry,
             shared,
             queue,
+            acts,
             is_dirty: false,
             ended: HashMap::new(),
             full_until: None,

@@ -1,11 +1,10 @@
-//! A group of operations: applied, committed once, and only then told and performed.
+//! A group of operations: applied, committed once, and only then told and performed, see `performer`.
 
 use super::core::Core;
 use super::op::{Answer, Op};
-use super::runner::Run;
+use super::performer::{Act, HandOut};
 use procpool_protocol::JobError;
 use procpool_protocol::JobId;
-use procpool_protocol::engine::Submission;
 use procpool_protocol::outcome::{Finished, Refusal, Refused, Timing};
 use procpool_registry::{CommitError, Durable, Effect, Event, Record, ResultState, Time};
 use std::sync::Arc;
@@ -28,14 +27,6 @@ enum Part {
     Accepted,
     /// No reports, either.
     Ends,
-}
-
-/// A job on its way to its pool.
-struct HandOut {
-    job: JobId,
-    base: u32,
-    submission: Submission,
-    asked: procpool_protocol::engine::JobLimits,
 }
 
 impl<D: Durable> Core<D> {
@@ -135,13 +126,14 @@ impl<D: Durable> Core<D> {
         };
         self.broken = Some(cause.clone());
         self.shared.monitor.set_broken(&cause);
-        self.shared.bells.close_all();
+        let _ = self.acts.send(vec![Act::AllGone]);
         ops.into_iter().for_each(|op| op.refuse(|pool| broken(pool, &cause)));
     }
 
-    /// Tells and does what has become durable.
+    /// Has told and done what has become durable.
     fn perform(&mut self, now: Time, ops: Vec<Op>, answers: Vec<Answer>, chosen: &[Arc<Record>]) {
-        self.perform_effects(now);
+        let mut acts = Vec::with_capacity(ops.len() + chosen.len());
+        self.perform_effects(now, &mut acts);
         self.ended.clear();
         for op in &ops {
             // Not before the commit: a group that is undone does not know that a worker had the job.
@@ -152,79 +144,58 @@ impl<D: Durable> Core<D> {
             }
         }
         for (op, answer) in ops.into_iter().zip(answers) {
-            self.tell(now, op, answer);
+            match (op, answer) {
+                (Op::Read(read), _) => read(&self.registry, now),
+                (Op::Drain(tell), _) => self.drained.push(tell),
+                (op, answer) => acts.extend(told(op, answer)),
+            }
         }
         for record in chosen {
-            self.hand_out(now, record);
+            match self.prepare(now, record) {
+                Some(hand_out) => acts.push(Act::HandOut(Box::new(hand_out))),
+                None => self.end_without_input(record.id),
+            }
         }
         for damage in self.registry.take_damage() {
             tracing::error!("{damage}; it counts as gone");
         }
         *self.shared.usage() = (self.registry.usage(), self.registry.event_bytes());
         if self.is_draining && self.lanes.is_idle() {
-            self.drained.drain(..).for_each(|tell| tell.send(()).unwrap_or_default());
+            acts.extend(self.drained.drain(..).map(Act::Done));
+        }
+        if !acts.is_empty() {
+            // The task is gone with its runtime alone.
+            let _ = self.acts.send(acts);
         }
     }
 
-    fn perform_effects(&mut self, now: Time) {
+    fn perform_effects(&mut self, now: Time, acts: &mut Vec<Act>) {
         while let Some(effect) = self.registry.poll_effect() {
             match effect {
-                Effect::Changed(job) if self.shared.bells.is_heard(job) => {
-                    self.leave_outcome(now, job);
-                    self.shared.bells.ring(job);
-                }
-                Effect::Gone(job, _) => {
-                    self.shared.bells.close(job);
-                    self.shared.bells.ring(job);
-                }
-                Effect::Cancel(job) if self.lanes.handed(job).is_some() => {
-                    self.shared.engine.cancel(job);
-                }
+                Effect::Changed(job) if self.shared.bells.is_heard(job) => acts.push(self.changed(now, job)),
+                Effect::Gone(job, _) => acts.push(Act::Gone(job)),
+                Effect::Cancel(job) if self.lanes.handed(job).is_some() => acts.push(Act::Cancel(job)),
                 _ => {}
             }
         }
     }
 
-    /// Leaves the outcome of a finished job to those who wait for it. The registry need not hold it.
-    fn leave_outcome(&self, now: Time, job: JobId) {
+    /// Brings the outcome of a finished job to those who wait for it. The registry need not hold it.
+    fn changed(&self, now: Time, job: JobId) -> Act {
         if let Some(finished) = self.ended.get(&job) {
-            return self.shared.bells.leave(job, finished);
+            return Act::Changed(job, Some(finished.clone()));
         }
         match self.registry.result(now, job) {
-            ResultState::Finished(_, finished) => self.shared.bells.leave(job, &finished),
-            ResultState::Gone(_) => self.shared.bells.close(job),
-            ResultState::Unfinished(_) | ResultState::Unknown => {}
+            ResultState::Finished(_, finished) => Act::Changed(job, Some(finished)),
+            ResultState::Gone(_) => Act::Gone(job),
+            ResultState::Unfinished(_) | ResultState::Unknown => Act::Changed(job, None),
         }
     }
 
-    fn tell(&mut self, now: Time, op: Op, answer: Answer) {
-        match (op, answer) {
-            (Op::Accept(accept), Answer::Accepted(accepted)) => drop(accept.tell.send(accepted)),
-            (Op::Cancel(_, tell), Answer::Cancelled(cancelled)) => drop(tell.send(cancelled)),
-            (Op::CancelMatching(order), Answer::Selected(selected)) => drop(order.tell.send(selected)),
-            (Op::Note(.., tell), _) => drop(tell.send(Ok(()))),
-            (Op::Read(read), _) => read(&self.registry, now),
-            (Op::Drain(tell), _) => self.drained.push(tell),
-            _ => {}
-        }
-    }
-
-    fn hand_out(&mut self, now: Time, record: &Arc<Record>) {
-        let job = record.id;
-        let Some(hand_out) = self.prepare(now, record) else {
-            let error = JobError::bad_input("the stored input of the job is gone");
-            let finished = Finished::new(job, Timing::default(), Err(Box::new(error)));
-            self.queue.push(Op::End(job, Arc::new(finished)));
-            return;
-        };
-        let HandOut { job, base, submission, asked } = hand_out;
-        match self.shared.engine.submit_watched(job, submission) {
-            Ok(watched) => {
-                let run = Run { job, base, asked, watched, queue: self.queue.clone() };
-                drop(self.shared.runtime.spawn(run.report()));
-            }
-            Err(error) => drop(self.queue.push(Op::NotTaken(job, Arc::new(error)))),
-        }
+    fn end_without_input(&self, job: JobId) {
+        let error = JobError::bad_input("the stored input of the job is gone");
+        let finished = Finished::new(job, Timing::default(), Err(Box::new(error)));
+        self.queue.push(Op::End(job, Arc::new(finished)));
     }
 
     fn prepare(&self, now: Time, record: &Record) -> Option<HandOut> {
@@ -234,6 +205,17 @@ impl<D: Durable> Core<D> {
         submission.limits.timeout = record.deadline.map(|deadline| deadline.since(now));
         let base = self.lanes.handed(record.id)?.base;
         Some(HandOut { job: record.id, base, submission, asked })
+    }
+}
+
+/// Returns the answer to who asked for an operation.
+fn told(op: Op, answer: Answer) -> Option<Act> {
+    match (op, answer) {
+        (Op::Accept(accept), Answer::Accepted(accepted)) => Some(Act::Accepted(accept.tell, accepted)),
+        (Op::Cancel(_, tell), Answer::Cancelled(cancelled)) => Some(Act::Cancelled(tell, cancelled)),
+        (Op::CancelMatching(order), Answer::Selected(selected)) => Some(Act::Selected(order.tell, selected)),
+        (Op::Note(.., tell), _) => Some(Act::Noted(tell)),
+        _ => None,
     }
 }
 

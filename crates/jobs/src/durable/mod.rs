@@ -2,7 +2,7 @@
 //! [`Durable`] storage.
 //!
 //! One thread owns the registry and its storage. It applies all operations that wait, commits them once, and only then
-//! tells anybody or hands a job to a pool.
+//! tells anybody or hands a job to a pool. A task beside it does that, so that the next group is on its way meanwhile.
 
 mod core;
 mod group;
@@ -13,6 +13,7 @@ mod lanes;
 mod op;
 mod options;
 mod outcome;
+mod performer;
 mod queue;
 mod runner;
 mod shared;
@@ -35,7 +36,7 @@ use procpool_registry::{CommitError, Durable, Query, Registry, Settings, Setting
 use std::fmt;
 use std::sync::Arc;
 use tokio::runtime::Handle;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 /// Jobs that survive this process, of the pools that are durable. Clones share them.
 #[derive(Clone)]
@@ -88,8 +89,10 @@ impl DurableJobs {
         let shared = Arc::new(Shared::new(engine, runtime, clock, options));
         let queue = Arc::<OpQueue>::default();
         let registry = Registry::durable(storage, settings, rand::random())?;
-        let mut core = Core::new(registry, shared.clone(), queue.clone());
+        let (acts, to_perform) = mpsc::unbounded_channel();
+        let mut core = Core::new(registry, shared.clone(), queue.clone(), acts);
         core.recover()?;
+        shared.runtime.spawn(performer::run(shared.clone(), queue.clone(), to_perform));
         let thread = std::thread::Builder::new().name("procpool-store".into());
         thread.spawn(move || core.run()).map_err(|error| OpenError::Thread { reason: error.to_string() })?;
         Ok(Self(Arc::new(Inner { shared, queue })))

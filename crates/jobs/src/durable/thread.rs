@@ -1,7 +1,8 @@
 //! The store's thread: it waits for operations or for the next time at which something happens.
 
 use super::core::Core;
-use super::op::{Op, Tell};
+use super::op::Op;
+use super::performer::Act;
 use procpool_registry::{Attempts, CommitError, Durable, Time};
 use std::time::Duration;
 
@@ -31,8 +32,6 @@ impl<D: Durable> Core<D> {
 
     /// Runs until somebody closes the store.
     pub(super) fn run(mut self) {
-        let runtime = self.shared.runtime.clone();
-        let _context = runtime.enter();
         self.look_ahead();
         let mut ops = Vec::new();
         let told = loop {
@@ -48,11 +47,12 @@ impl<D: Durable> Core<D> {
             }
         };
         self.queue.close();
-        self.shared.bells.close_all();
-        // The storage is closed before anybody is told that it is.
+        // The storage is closed before anybody is told that it is, and after all else was told.
+        let acts = self.acts.clone();
         drop(self);
-        let closed = |op| if let Op::Close(tell) = op { Some(tell) } else { None };
-        told.into_iter().filter_map(closed).for_each(|tell: Tell<()>| tell.send(()).unwrap_or_default());
+        let closed = |op| if let Op::Close(tell) = op { Some(Act::Done(tell)) } else { None };
+        let closed = told.into_iter().filter_map(closed);
+        let _ = acts.send(std::iter::once(Act::AllGone).chain(closed).collect());
     }
 
     /// Returns how long the thread may wait for an operation. `None`: for ever.
