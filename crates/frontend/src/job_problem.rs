@@ -60,6 +60,7 @@ fn with_refusal(problem: Problem, refused: &Refused) -> Problem {
     match &refused.reason {
         Refusal::UnknownPool { known, .. } => problem.with("known", known),
         Refusal::QueueFull { limit, .. } => problem.with("limit", limit),
+        Refusal::LargeInputsFull { limit, .. } => problem.with("limit", limit),
         Refusal::QueueBytesFull { waiting, size, limit, .. } => {
             problem.with("waiting", waiting).with("size", size).with("limit", limit)
         }

@@ -46,7 +46,7 @@ kinds! {
     Refused "refused" "The pool did not accept the job"
         "The job was never accepted, so it has no outcome and certainly did not run. `reason` is one of \
          `unknown_pool`, `queue_full`, `queue_bytes_full`, `breaker_open`, `client_quarantined`, `no_slot_in_time`, \
-         `deadline_unreachable`, `starting`, `draining`, `shutting_down`, `key_store_full`, `registry_full`, `store_busy`, `store_full`, `store_broken`, `engine_unreachable`, `not_durable`, `not_supported`, `quota_exceeded`, `too_many_streams`, `input_too_large`, `input_encoding`, \
+         `deadline_unreachable`, `starting`, `draining`, `shutting_down`, `key_store_full`, `large_inputs_full`, `registry_full`, `store_busy`, `store_full`, `store_broken`, `engine_unreachable`, `not_durable`, `not_supported`, `quota_exceeded`, `too_many_streams`, `input_too_large`, `input_encoding`, \
          `runtime_ended` and `forked`. Where waiting helps, `Retry-After` says for how long."
     UnknownPool "unknown_pool" "There is no such pool"
         "`known` lists the pools of this server; so does GET /v1/pools."

@@ -1,5 +1,6 @@
 //! [`Cluster`]: the connection to the servers, checked before anything is built on it.
 
+use crate::large::MAX_INLINE;
 use crate::link::{Link, LinkError, Since};
 use crate::secrets;
 use crate::settings::{PoolSettings, Settings, SettingsError};
@@ -14,9 +15,6 @@ use std::time::{Duration, Instant};
 
 /// The oldest server whose compare-and-set and expiry of records are as this crate needs them.
 pub const OLDEST_SERVER: (u64, u64) = (2, 12);
-
-/// Maximum size of an input or an output, in bytes.
-pub const MAX_PAYLOAD: usize = 512 << 10;
 
 /// Number of bytes that a message has beside its payload, at most.
 const OVERHEAD: usize = 96 << 10;
@@ -125,7 +123,7 @@ impl Cluster {
         if version(&info.version).is_none_or(|version| version < OLDEST_SERVER) {
             return Err(ClusterError::OldServer { version: info.version });
         }
-        let needed = MAX_PAYLOAD + OVERHEAD;
+        let needed = MAX_INLINE + OVERHEAD;
         if info.max_payload < needed {
             return Err(ClusterError::SmallMessages { limit: info.max_payload, needed });
         }

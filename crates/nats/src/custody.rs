@@ -1,26 +1,29 @@
 //! Carries out the actions of one course: reads and writes its record, asks, runs the job, renews.
 
 use crate::action::{Action, Event, Write, Written};
-use crate::cluster::MAX_PAYLOAD;
 use crate::course::{Course, Delivery, Ending};
 use crate::dead::{self, DeadLetter};
 use crate::decide::{Answer, Found};
 use crate::end::End;
 use crate::hint;
+use crate::large::Of;
 use crate::link::{Link, LinkError};
 use crate::node::{Holder, Shared};
 use crate::node_id::NodeId;
 use crate::order::Order;
+use crate::payloads::{self, Place, Trouble};
 use crate::record::{Decided, Record, Released};
+use crate::run::{Run, Stop};
 use crate::subjects::PoolNames;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use procpool_protocol::engine::{BoxFuture, JobEvent, Priority, Watched};
-use procpool_protocol::{JobError, JobId, OutcomeKind};
+use procpool_protocol::JobId;
+use procpool_protocol::engine::{BoxFuture, Priority};
 use procpool_registry::Time;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::sleep_until;
 
 /// The answer of a node that runs the job.
@@ -58,7 +61,14 @@ type Work<'a> = FuturesUnordered<BoxFuture<'a, Done>>;
 pub(crate) async fn run(shared: &Shared, holder: &Holder, handed: Handed, delivery: Delivery) {
     let deadline = delivery.deadline;
     let (mut course, first) = Course::new(delivery);
-    let mut custody = Custody { shared, handed, deadline, result: None, decided: None };
+    let mut custody = Custody {
+        shared,
+        handed,
+        deadline,
+        stop: watch::channel(Stop::Nothing).0,
+        result: None,
+        decided: None,
+    };
     let mut work = Work::new();
     // The first action may be the claim, about which another node asks as soon as it is stored.
     holder.is_at_it.store(course.is_at_it(), Ordering::Relaxed);
@@ -103,6 +113,7 @@ struct Custody<'a> {
     shared: &'a Shared,
     handed: Handed,
     deadline: Time,
+    stop: watch::Sender<Stop>,
     result: Option<(End, Bytes)>,
     /// The outcome of the job.
     decided: Option<Decided>,
@@ -144,11 +155,12 @@ impl<'a> Custody<'a> {
             Action::Start { .. } => work.push(self.start()),
             Action::Kill => {
                 tracing::warn!(job = %self.handed.id, "kills a job whose lease or record is lost");
+                self.stop.send_replace(if self.decided.is_some() { Stop::All } else { Stop::Run });
                 self.shared.engine.cancel(self.handed.id);
             }
             Action::Ack => {
                 // Else the next delivery is the next try.
-                if self.bury().await {
+                if self.bury().await && self.discard_input().await {
                     self.link().tell(self.handed.reply.clone(), "+ACK".into()).await;
                 }
             }
@@ -163,6 +175,18 @@ impl<'a> Custody<'a> {
             return true;
         };
         let Handed { id, names, order, priority, .. } = &self.handed;
+        if let Some(input) = &order.large {
+            let (from, cluster) = (self.input(), &self.shared.cluster.0);
+            let to = Place { stream: cluster.namespace.dead(), subject: names.dead(*id) };
+            let of = Of { job: *id, what: "input" };
+            match payloads::copy(cluster, (&from, &to), of, input).await {
+                Ok(()) => {}
+                Err(Trouble::Away(_)) => return false,
+                // Or the letter was written before, and the acknowledgement was lost.
+                Err(Trouble::Damaged(damage)) => tracing::debug!(job = %id, %damage, "a dead letter"),
+                Err(Trouble::Full(error)) => tracing::warn!(job = %id, %error, "failed to keep an input"),
+            }
+        }
         let letter = DeadLetter { order: order.clone(), priority: *priority, decided: decided.clone() };
         let Ok(body) = letter.seal() else {
             tracing::warn!(job = %id, "the names and the error of a dead job are too large for a dead letter");
@@ -178,9 +202,36 @@ impl<'a> Custody<'a> {
         }
     }
 
-    /// Tells the front that there is an outcome.
+    /// Removes a large input from its stream. Returns whether the job may leave the queue.
+    async fn discard_input(&self) -> bool {
+        if self.handed.order.large.is_none() {
+            return true;
+        }
+        match payloads::purge(&self.shared.cluster.0, &self.input(), None).await {
+            Ok(()) => true,
+            Err(error @ LinkError::Refused { .. }) => {
+                tracing::warn!(job = %self.handed.id, %error, "the input of an ended job is kept until it expires");
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    fn input(&self) -> Place {
+        let Handed { id, names, .. } = &self.handed;
+        Place { stream: names.inputs(), subject: names.input(*id) }
+    }
+
+    /// Tells the front that there is an outcome. Removes the output of a run that does not count.
     async fn end(self, ending: Ending) {
         self.shared.count(ending);
+        let output = self.result.as_ref().and_then(|(end, _)| end.large());
+        if let (Ending::Late | Ending::Fenced, Some(output)) = (ending, output) {
+            let Handed { id, names, .. } = &self.handed;
+            let place = Place { stream: names.outputs(), subject: names.output(*id) };
+            // Else it expires.
+            let _ = payloads::purge(&self.shared.cluster.0, &place, Some(output.nonce)).await;
+        }
         if let (Ending::Told | Ending::Decided, Some(front)) = (ending, self.handed.order.reply.clone()) {
             let hint = hint::seal(self.handed.id, self.decided.clone());
             self.link().tell(front, hint).await;
@@ -190,13 +241,7 @@ impl<'a> Custody<'a> {
     fn ended(&mut self, end: Option<(End, Bytes)>) -> Event {
         let Some((end, output)) = end else { return Event::Refused };
         let is_killed = matches!(end, End::Cancelled { .. });
-        self.result = Some(match output.len() {
-            size if size > MAX_PAYLOAD => {
-                let limit = MAX_PAYLOAD as u64;
-                (End::OutputTooLarge { size: size as u64, limit }, Bytes::new())
-            }
-            _ => (end, output),
-        });
+        self.result = Some((end, output));
         Event::Finished { is_killed }
     }
 
@@ -259,50 +304,18 @@ impl<'a> Custody<'a> {
     }
 
     fn start(&self) -> BoxFuture<'a, Done> {
-        let (id, engine) = (self.handed.id, &self.shared.engine);
-        let left = self.deadline.since(self.shared.cluster.0.now());
-        let job = self.handed.order.submission(&self.handed.pool, self.handed.priority, left);
-        match engine.submit_watched(id, job) {
-            Ok(watched) => Box::pin(async move {
-                let (result, is_stream) = to_end(watched, || _ = engine.cancel(id)).await;
-                Done::Ended(match is_stream {
-                    false => End::of(result),
-                    true => Some((End::Other { message: STREAMS.into() }, Bytes::new())),
-                })
-            }),
-            // Another node may take it, now or later.
-            Err(error) if error.is_retryable() => Box::pin(async { Done::Ended(None) }),
-            Err(error) => {
-                let end = End::Other { message: error.to_string() };
-                Box::pin(async { Done::Ended(Some((end, Bytes::new()))) })
-            }
-        }
-    }
-}
-
-const STREAMS: &str = "not_supported: the job streams its output, which jobs on many hosts cannot do yet";
-
-/// Waits for the outcome of a job. A stream of output ends it.
-async fn to_end(
-    watched: Watched,
-    cancel: impl Fn(),
-) -> (Result<procpool_protocol::Payload, Box<JobError>>, bool) {
-    let Watched { accepted, mut events, .. } = watched;
-    let (mut outcome, mut is_stream) = (accepted.outcome, false);
-    loop {
-        tokio::select! {
-            biased;
-            Some(event) = events.next() => {
-                if matches!(event, JobEvent::Chunk(_)) && !is_stream {
-                    is_stream = true;
-                    cancel();
-                }
-            }
-            finished = &mut outcome => {
-                let is_ok = finished.result.as_ref().map_or_else(|error| error.kind(), |_| OutcomeKind::Ok);
-                return (finished.result, is_stream && matches!(is_ok, OutcomeKind::Ok | OutcomeKind::Cancelled));
-            }
-        }
+        let Handed { id, pool, names, order, priority, .. } = &self.handed;
+        let run = Run {
+            shared: self.shared,
+            id: *id,
+            pool: pool.clone(),
+            names: names.clone(),
+            order: order.clone(),
+            priority: *priority,
+            deadline: self.deadline,
+            stop: self.stop.subscribe(),
+        };
+        Box::pin(async move { Done::Ended(run.play().await) })
     }
 }
 

@@ -45,7 +45,7 @@ impl DeadLetter {
         let Decided { by, attempt, end, .. } = self.decided.clone();
         let head =
             Head { priority: self.priority.as_str().to_owned(), by, attempt, end, order: self.order.head() };
-        envelope::seal(&head, &self.order.input.bytes)
+        envelope::seal_apart(self.order.large.is_some(), &head, &self.order.input.bytes)
     }
 
     /// Reads a letter.
@@ -93,8 +93,7 @@ impl Front {
             // Before the letter: it is written while the queue has the job.
             let may_come = tries < 20 && is_queued(self.link(), names, id).await?;
             if let Some((letter, ..)) = self.letter(pool, id).await? {
-                let DeadLetter { order, priority, .. } = letter;
-                return Ok(Some(order.submission(pool, priority, order.terms.timeout)));
+                return self.submission_of(pool, id, letter).await;
             }
             if !may_come {
                 return Ok(None);

@@ -3,6 +3,7 @@
 //! Stacks and the files of saved jobs stay on the node: a stack can be larger than a record may be, and a path
 //! means nothing on another host.
 
+use crate::large::Reference;
 use crate::node_id::NodeId;
 use crate::record::millis;
 use bytes::Bytes;
@@ -23,6 +24,9 @@ pub enum End {
     Ok {
         /// The encoding's number on procpool's wire.
         encoding: u8,
+        /// Where the output is, if it is too large for the record.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        large: Option<Reference>,
     },
     /// The host of its node was lost, or the node does not know the job. It may have run.
     HostLost {
@@ -140,7 +144,7 @@ impl End {
         let error = match result {
             Ok(output) => {
                 let output = output.joined();
-                return Some((Self::Ok { encoding: output.encoding as u8 }, output.bytes));
+                return Some((Self::Ok { encoding: output.encoding as u8, large: None }, output.bytes));
             }
             Err(error) => *error,
         };
@@ -189,10 +193,24 @@ impl End {
         self
     }
 
-    /// Returns the result of a job as an engine reports it.
+    /// Returns where the output is, if it is too large for the record.
+    #[must_use]
+    pub fn large(&self) -> Option<&Reference> {
+        match self {
+            Self::Ok { large, .. } => large.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Returns the end of a job whose input or output the cluster does not have as it was. The code is for programs.
+    pub(crate) fn lost(code: &str, sentence: String) -> Self {
+        Self::Failed { failure: Failure::new(cut(sentence)).with_code(code), broken: true }
+    }
+
+    /// Returns the result of a job as an engine reports it. The output is the whole one, wherever it was.
     pub fn into_outcome(self, id: JobId, output: Bytes) -> Outcome {
         let error = match self {
-            Self::Ok { encoding } => {
+            Self::Ok { encoding, .. } => {
                 let encoding = Encoding::from_wire(encoding).unwrap_or(Encoding::Bytes);
                 return Ok(Payload::new(encoding, output));
             }
@@ -214,7 +232,7 @@ impl End {
 
     #[cfg(test)]
     pub(crate) fn ok_raw() -> Self {
-        Self::Ok { encoding: Encoding::Bytes as u8 }
+        Self::Ok { encoding: Encoding::Bytes as u8, large: None }
     }
 }
 

@@ -1,13 +1,19 @@
 //! The form of messages: a version, a line of JSON, and the payload as its worker wrote it.
 //!
 //! `PP1 {"pool":"fib",…}\n` and then bytes. People can read the head with the tools of NATS.
+//!
+//! Version 2 is that of messages whose payload is elsewhere. A build that does not know of this leaves them alone, and does
+//! not take them for messages with an empty payload.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// The version that this build writes.
-pub const VERSION: u32 = 1;
+/// The newest version that this build reads.
+pub const VERSION: u32 = 2;
+
+/// The version of a message with its payload.
+const WHOLE: u32 = 1;
 
 /// Maximum length of a head, in bytes. The standard error of a crash is its longest part.
 pub const MAX_HEAD: usize = 64 << 10;
@@ -29,12 +35,25 @@ pub enum Unreadable {
 /// # Errors
 /// When the head has more than [`MAX_HEAD`] bytes.
 pub fn seal<T: Serialize>(head: &T, payload: &[u8]) -> Result<Bytes, HeadTooLarge> {
+    seal_as(WHOLE, head, payload)
+}
+
+/// Writes a head whose payload is elsewhere, if it `is_apart`, or else with its payload.
+pub(crate) fn seal_apart<T: Serialize>(
+    is_apart: bool,
+    head: &T,
+    payload: &[u8],
+) -> Result<Bytes, HeadTooLarge> {
+    seal_as(if is_apart { VERSION } else { WHOLE }, head, payload)
+}
+
+fn seal_as<T: Serialize>(version: u32, head: &T, payload: &[u8]) -> Result<Bytes, HeadTooLarge> {
     let head = serde_json::to_vec(head).map_err(|_| HeadTooLarge { length: 0 })?;
     if head.len() > MAX_HEAD {
         return Err(HeadTooLarge { length: head.len() });
     }
     let mut bytes = BytesMut::with_capacity(head.len() + payload.len() + 16);
-    bytes.put_slice(format!("PP{VERSION} ").as_bytes());
+    bytes.put_slice(format!("PP{version} ").as_bytes());
     bytes.put_slice(&head);
     bytes.put_u8(b'\n');
     bytes.put_slice(payload);
@@ -84,7 +103,7 @@ mod tests {
     #[test]
     fn a_newer_message_is_told_from_a_foreign_one() {
         let open = |text: &'static str| open::<String>(&Bytes::from_static(text.as_bytes()));
-        assert_eq!(open("PP2 whatever"), Err(Unreadable::Newer(2)));
+        assert_eq!(open("PP3 whatever"), Err(Unreadable::Newer(3)));
         for text in ["", "PP", "PPx", "PP1", "PP1 ", "PP1 \"a\"", "PP1 {}\n", "PP99999999999 \n", "hello"] {
             assert!(matches!(open(text), Err(Unreadable::Foreign(_))), "{text:?} {:?}", open(text));
         }

@@ -1,9 +1,11 @@
 //! [`Front`]: accepts jobs into the queue of a cluster, and reads their outcomes.
 
-use crate::cluster::{Cluster, ClusterError, MAX_PAYLOAD};
+use crate::cluster::{Cluster, ClusterError};
 use crate::contracts::PoolContracts;
+use crate::depot::READS;
 use crate::end::End;
 use crate::hint;
+use crate::large::MAX_INLINE;
 use crate::link::{Link, LinkError};
 use crate::look::{AtLeader, JobState, Unreachable, finished, is_queued};
 use crate::node_id::NodeId;
@@ -19,6 +21,7 @@ use procpool_protocol::outcome::Finished;
 use procpool_protocol::{JobId, OutcomeKind};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -39,6 +42,7 @@ pub struct Front {
     waiting: Arc<Waiting>,
     hints: JoinHandle<()>,
     contracts: PoolContracts,
+    reads: Semaphore,
 }
 
 /// A job was not accepted.
@@ -66,13 +70,24 @@ pub enum EnqueueError {
         reason: String,
     },
     /// The input is too large.
-    #[error("a cluster takes inputs of up to {limit} bytes, this one has {size}")]
+    #[error("the pool takes inputs of up to {limit} bytes, this one has {size}")]
     #[non_exhaustive]
     PayloadTooLarge {
         /// Its size, in bytes.
         size: usize,
         /// The limit, in bytes.
         limit: usize,
+    },
+    /// Large inputs of unfinished jobs fill the room for them.
+    #[error("pool `{pool}` has no room for large inputs in its {limit} bytes ({reason}); try again later")]
+    #[non_exhaustive]
+    LargeInputsFull {
+        /// The pool.
+        pool: String,
+        /// The size of the room, in bytes.
+        limit: u64,
+        /// The server's words.
+        reason: String,
     },
     /// The names of client, tenant, principal and trace are too large.
     #[error("the names and the trace of the job have {size} bytes, which is too large")]
@@ -96,6 +111,7 @@ impl EnqueueError {
         match self {
             Self::UnknownPool { .. } => "unknown_pool",
             Self::QueueFull { .. } => "queue_full",
+            Self::LargeInputsFull { .. } => "large_inputs_full",
             Self::PayloadTooLarge { .. } | Self::HeadTooLarge { .. } => "payload_too_large",
             Self::Unreachable(_) | Self::Away(_) => "engine_unreachable",
         }
@@ -138,7 +154,7 @@ impl Front {
                 }
             }
         });
-        Ok(Self { cluster, id, waiting, hints, contracts })
+        Ok(Self { cluster, id, waiting, hints, contracts, reads: Semaphore::new(READS) })
     }
 
     /// Accepts a job under this id. Ready when it is as durable as the queue is. The id is random, and is sent again
@@ -155,12 +171,10 @@ impl Front {
         let hints = self.cluster.0.namespace.hints(self.id.as_str());
         let mut order = Order::of(job, terms, Some(hints));
         order.contract = self.contracts.of(names);
-        let size = order.input.bytes.len();
-        if size > MAX_PAYLOAD {
-            return Err(EnqueueError::PayloadTooLarge { size, limit: MAX_PAYLOAD });
+        let (size, limit) = (order.input.bytes.len(), usize::try_from(pool.largest()).unwrap_or(usize::MAX));
+        if size > limit {
+            return Err(EnqueueError::PayloadTooLarge { size, limit });
         }
-        let body = order.seal().map_err(|error| EnqueueError::HeadTooLarge { size: error.length })?;
-        self.waiting.expect(id);
         let (link, subject, start) = (self.link(), names.job(priority, id), Instant::now());
         let mut pause = self.cluster.0.settings.timings.pause;
         // A message that waits in the client for the connection would be sent later, when nobody knows of it.
@@ -170,6 +184,17 @@ impl Front {
             }
             sleep(pause).await;
         }
+        let mut unsent = None;
+        if size > MAX_INLINE {
+            let stored = self.store_input((pool, names), id, order).await?;
+            (order, unsent) = (stored.0, Some(stored.1));
+        }
+        let body = order.seal().map_err(|error| EnqueueError::HeadTooLarge { size: error.length })?;
+        self.waiting.expect(id);
+        if let Some(unsent) = &mut unsent {
+            unsent.sent();
+        }
+        let start = Instant::now();
         let mut may_be_there = false;
         loop {
             match link.publish(subject.clone(), Some(0), None, body.clone()).await {
@@ -177,6 +202,9 @@ impl Front {
                 // An earlier try was stored after all.
                 Err(error) if error.is_conflict() => return Ok(()),
                 Err(error) if error.is_full() && !may_be_there => {
+                    if let Some(unsent) = &mut unsent {
+                        unsent.refused();
+                    }
                     return Err(EnqueueError::QueueFull {
                         pool: pool.name.clone(),
                         limit: usize::try_from(pool.queue).unwrap_or(usize::MAX),
@@ -226,12 +254,16 @@ impl Front {
         }
         let mut answered = Instant::now();
         loop {
-            if let Some(Ok(Record::Decided(decided))) = self.waiting.take(id).map(|body| Record::open(&body))
-            {
-                return Ok(Some(finished(id, decided.end, decided.output)));
-            }
             let hint = listener.notify.notified();
-            match self.state(pool, id).await {
+            let state = match self.waiting.take(id).map(|body| Record::open(&body)) {
+                Some(Ok(Record::Decided(decided))) => Ok(finished(id, decided.end, decided.output)),
+                _ => self.state(pool, id).await,
+            };
+            let state = match state {
+                Ok(state) => self.load(pool, id, state).await,
+                Err(error) => Err(error),
+            };
+            match state {
                 Ok(JobState::Finished(finished)) => {
                     // Who asks again need not wait for a hint that was lost.
                     self.waiting.wake(id, None);
@@ -313,6 +345,11 @@ impl Front {
             pool: name.to_owned(),
             known: pools.keys().cloned().collect(),
         })
+    }
+
+    /// Returns the permits for reading large payloads.
+    pub(crate) fn reads(&self) -> &Semaphore {
+        &self.reads
     }
 
     pub(crate) fn link(&self) -> &Link {

@@ -11,6 +11,9 @@
 //! [`Cluster`] is the connection, checked and with its streams. [`Front`] and [`Node`] stand on it. `pulling` is the
 //! loop of a node, `custody` carries out a course, and `link` gives every request a deadline of its own. `membership` keeps
 //! a node out of a pool whose nodes have workers of another [`Contract`].
+//!
+//! A payload that is too large for a message is in chunks: `large` has their form, `transfer` decides which goes next,
+//! and `payloads` carries that out.
 
 #![forbid(unsafe_code)]
 
@@ -22,6 +25,7 @@ pub mod course;
 mod custody;
 mod dead;
 pub mod decide;
+mod depot;
 pub mod end;
 pub mod envelope;
 mod front;
@@ -29,6 +33,7 @@ mod hint;
 mod hosts;
 mod jobs;
 mod keys;
+mod large;
 pub mod lease;
 mod link;
 mod look;
@@ -36,22 +41,26 @@ mod membership;
 mod node;
 mod node_id;
 pub mod order;
+mod payloads;
 mod pulling;
 pub mod record;
 mod room;
+mod run;
 mod secrets;
 mod settings;
 mod streams;
 pub mod subjects;
 mod sweep;
 mod timings;
+pub mod transfer;
 mod waiting;
 
-pub use cluster::{Cluster, ClusterError, MAX_PAYLOAD, OLDEST_SERVER};
+pub use cluster::{Cluster, ClusterError, OLDEST_SERVER};
 pub use contract::Contract;
 pub use front::{CancelAnswer, EnqueueError, Front};
 pub use hosts::{Host, HostState};
 pub use jobs::ClusterJobs;
+pub use large::{Damage, MAX_INLINE, Reference};
 pub use link::LinkError;
 pub use look::{JobState, Look, Unreachable};
 pub use membership::NodePool;

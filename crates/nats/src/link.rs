@@ -48,8 +48,8 @@ pub enum LinkError {
     /// A stream would reserve more than the server has left for streams.
     #[error(
         "`{stream}` reserves {bytes} bytes, and the server has less left for streams: {reason}. Raise \
-         `max_file_store` in the server's file, give it a larger disk, or lower `queue_bytes` of the pool or \
-         `max_record_bytes` of the cluster"
+         `max_file_store` in the server's file, give it a larger disk, or lower `queue_bytes` of the pool, or \
+         `max_record_bytes` or `max_payload_bytes` of the cluster"
     )]
     #[non_exhaustive]
     NoRoom {
@@ -241,6 +241,12 @@ impl Link {
             Err(LinkError::Refused { code: code::NO_MESSAGE, .. }) => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// Removes all messages of some subjects from a stream.
+    pub(crate) async fn purge(&self, stream: &str, subjects: &str) -> Result<(), LinkError> {
+        let asked = json!({ "filter": subjects });
+        self.api::<IgnoredAny>(&format!("STREAM.PURGE.{stream}"), &asked).await.map(drop)
     }
 
     /// Publishes without an answer. Gives up where the connection takes nothing.

@@ -2,13 +2,14 @@
 
 use crate::end::End;
 use crate::front::Front;
+use crate::large::Reference;
 use crate::link::{Link, Stored};
 use crate::node_id::NodeId;
 use crate::record::{Decided, Record};
 use crate::subjects::PoolNames;
 use bytes::Bytes;
-use procpool_protocol::JobId;
 use procpool_protocol::outcome::{Finished, Timing};
+use procpool_protocol::{Encoding, JobId};
 use serde_json::json;
 use std::time::Duration;
 use tokio::time::sleep;
@@ -52,6 +53,14 @@ pub enum JobState {
     },
     /// It has its outcome.
     Finished(Box<Finished>),
+    /// It has ended well, with an output that is too large for the record: [`Front::load`] reads it.
+    #[non_exhaustive]
+    Large {
+        /// The encoding of the output.
+        encoding: Encoding,
+        /// The place of the output.
+        output: Reference,
+    },
 }
 
 /// A look at a job.
@@ -103,7 +112,7 @@ impl Front {
                 AtLeader::Nothing => {
                     if let Some((letter, time, seq)) = self.letter(pool, id).await? {
                         let Decided { end, attempt, .. } = letter.decided;
-                        look.state = JobState::Finished(Box::new(finished(id, end, Bytes::new())));
+                        look.state = finished(id, end, Bytes::new());
                         (look.version, look.since, look.attempt, look.is_letter) =
                             (seq + 1, time, attempt, true);
                     }
@@ -124,9 +133,7 @@ impl Front {
                 (claim.attempt, JobState::Running { node: claim.node, attempt: claim.attempt })
             }
             Record::Released(released) => (released.attempt.saturating_sub(1), JobState::Queued),
-            Record::Decided(Decided { end, output, attempt, .. }) => {
-                (attempt, JobState::Finished(Box::new(finished(id, end, output))))
-            }
+            Record::Decided(Decided { end, output, attempt, .. }) => (attempt, finished(id, end, output)),
         };
         Ok(look)
     }
@@ -164,8 +171,14 @@ impl Front {
     }
 }
 
-pub(crate) fn finished(id: JobId, end: End, output: Bytes) -> Finished {
-    Finished::new(id, Timing::default(), end.into_outcome(id, output))
+pub(crate) fn finished(id: JobId, end: End, output: Bytes) -> JobState {
+    if let End::Ok { encoding, large: Some(output) } = end {
+        return JobState::Large {
+            encoding: Encoding::from_wire(encoding).unwrap_or(Encoding::Bytes),
+            output,
+        };
+    }
+    JobState::Finished(Box::new(Finished::new(id, Timing::default(), end.into_outcome(id, output))))
 }
 
 /// Returns whether the queue has the job, under any priority.

@@ -2,6 +2,7 @@
 
 use crate::contract::Contract;
 use crate::envelope::{self, HeadTooLarge, Unreadable};
+use crate::large::Reference;
 use crate::record::millis;
 use bytes::Bytes;
 use procpool_protocol::engine::{ClientName, JobLimits, Priority, Submission};
@@ -19,8 +20,10 @@ pub struct Order {
     pub reply: Option<String>,
     /// The contract that the pool had when the job was accepted. `None` if it had none: then any node may run the job.
     pub contract: Option<Contract>,
-    /// Its input.
+    /// Its input. Empty while it is elsewhere.
     pub input: Payload,
+    /// Where its input is, if it is too large for a message.
+    pub large: Option<Reference>,
     /// The rest of the submission.
     pub rest: Rest,
 }
@@ -67,6 +70,8 @@ pub(crate) struct Head {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     contract: Option<Contract>,
     encoding: u8,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    large: Option<Reference>,
     #[serde(flatten)]
     rest: Rest,
 }
@@ -89,7 +94,7 @@ impl Order {
             traceparent: job.trace.as_ref().map(|trace| trace.traceparent().to_owned()),
             tracestate: job.trace.as_ref().and_then(|trace| trace.tracestate()).map(str::to_owned),
         };
-        Self { terms, reply: hints, contract: None, input: job.input.joined(), rest }
+        Self { terms, reply: hints, contract: None, input: job.input.joined(), large: None, rest }
     }
 
     /// Returns the submission for a node's own pool, with what is left of the timeout.
@@ -115,7 +120,19 @@ impl Order {
     /// # Errors
     /// When the names in it are larger than a head may be.
     pub fn seal(&self) -> Result<Bytes, HeadTooLarge> {
-        envelope::seal(&self.head(), &self.input.bytes)
+        envelope::seal_apart(self.large.is_some(), &self.head(), &self.input.bytes)
+    }
+
+    /// Returns the order with its input, which was elsewhere.
+    pub(crate) fn with_input(mut self, input: Bytes) -> Self {
+        (self.input, self.large) = (Payload::new(self.input.encoding, input), None);
+        self
+    }
+
+    /// Returns the order without its input, which is elsewhere.
+    pub(crate) fn without_input(mut self, large: Reference) -> Self {
+        (self.input, self.large) = (Payload::new(self.input.encoding, Bytes::new()), Some(large));
+        self
     }
 
     pub(crate) fn head(&self) -> Head {
@@ -124,6 +141,7 @@ impl Order {
             hints: self.reply.clone(),
             contract: self.contract.clone(),
             encoding: self.input.encoding as u8,
+            large: self.large.clone(),
             rest: self.rest.clone(),
         }
     }
@@ -141,8 +159,8 @@ impl Order {
         let encoding = Encoding::from_wire(head.encoding)
             .ok_or_else(|| Unreadable::Foreign(format!("no encoding has the number {}", head.encoding)))?;
         let input = Payload::new(encoding, input);
-        let Head { terms, hints: reply, contract, rest, .. } = head;
-        Ok(Self { terms, reply, contract, input, rest })
+        let Head { terms, hints: reply, contract, large, rest, .. } = head;
+        Ok(Self { terms, reply, contract, input, large, rest })
     }
 }
 
@@ -174,6 +192,20 @@ mod tests {
             (Some("ann"), Some("acme"), Priority::High)
         );
         assert!(job.reports_usage && job.trace.unwrap().tracestate() == Some("a=1"));
+    }
+
+    #[test]
+    fn an_order_whose_input_is_elsewhere_is_newer_for_builds_that_know_nothing_of_that() {
+        let job = Submission::new("fib", Payload::json("40"), Encoding::Json);
+        let terms = Terms { idempotent: true, attempts: 3, timeout: Duration::from_secs(9) };
+        let order = Order::of(job, terms, None);
+        assert!(order.seal().unwrap().starts_with(b"PP1 "));
+        let reference = Reference::cut(3, &order.input.bytes).0;
+        let apart = order.clone().without_input(reference);
+        let sealed = apart.seal().unwrap();
+        assert!(sealed.starts_with(b"PP2 "), "{sealed:?}");
+        assert_eq!(Order::open(&sealed), Ok(apart.clone()));
+        assert_eq!(apart.with_input("40".into()), order);
     }
 
     #[test]

@@ -77,7 +77,7 @@ impl Record {
             Self::Released(released) => envelope::seal(&Head::Released(released.clone()), &[]),
             Self::Decided(Decided { by, attempt, end, output }) => {
                 let head = Head::Decided { by: by.clone(), attempt: *attempt, end: end.clone() };
-                envelope::seal(&head, output)
+                envelope::seal_apart(end.large().is_some(), &head, output)
             }
         }
     }
@@ -129,6 +129,13 @@ mod tests {
         assert_eq!(Record::open(&released.seal().unwrap()), Ok(released));
 
         let output = Bytes::from_static(b"\x00\n\xff");
+        let (large, _) = crate::large::Reference::cut(5, &output);
+        let end = End::Ok { encoding: 1, large: Some(large) };
+        let apart = Record::Decided(Decided { by: node.clone(), attempt: 1, end, output: Bytes::new() });
+        let sealed = apart.seal().unwrap();
+        assert!(sealed.starts_with(b"PP2 "), "{sealed:?}");
+        assert_eq!(Record::open(&sealed), Ok(apart));
+
         let decided = Record::Decided(Decided { by: node, attempt: 1, end: End::ok_raw(), output });
         assert_eq!(Record::open(&decided.seal().unwrap()), Ok(decided));
     }

@@ -1,4 +1,5 @@
-//! [`Room`]: the number of jobs that a node may claim before the records of a pool are too full for their outcomes.
+//! [`Room`]: the number of jobs that a node may claim before the records of a pool are too full for their outcomes, or
+//! its large outputs for another one.
 //!
 //! A full stream with more than one copy refuses each message, also an outcome that takes the place of its claim
 //! (nats-server 2.15.1). So nodes leave the last tenth to outcomes, and jobs wait in the queue until older outcomes
@@ -24,7 +25,7 @@ struct Info {
     state: State,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Copy, Deserialize)]
 struct State {
     messages: u64,
     bytes: u64,
@@ -49,15 +50,22 @@ impl Room {
     pub(crate) async fn look(&self, shared: &Shared, pool: &str, names: &PoolNames) -> Result<(), LinkError> {
         let cluster = &shared.cluster.0;
         let Some((settings, _)) = cluster.pools.get(pool) else { return Ok(()) };
-        let info: Info = cluster.link.api(&format!("STREAM.INFO.{}", names.records()), &Value::Null).await?;
-        let State { messages, bytes } = info.state;
-        let left = left(messages, bytes, u64::from(settings.records), settings.record_bytes);
+        let state = async |stream: String| {
+            let info: Result<Info, _> =
+                cluster.link.api(&format!("STREAM.INFO.{stream}"), &Value::Null).await;
+            info.map(|info| info.state)
+        };
+        let (records, outputs) = (state(names.records()).await?, state(names.outputs()).await?);
+        let of_records = left(records, u64::from(settings.records), settings.record_bytes);
+        let of_outputs = left(outputs, u64::MAX, settings.payload_bytes);
+        let left = of_records.min(of_outputs);
         if self.0.swap(left, Ordering::Relaxed) > 0 && left == 0 {
+            let of = if of_records == 0 { "records" } else { "large outputs" };
+            let bytes = if of_records == 0 { records.bytes } else { outputs.bytes };
             tracing::warn!(
                 pool,
-                messages,
                 bytes,
-                "the records of this pool are nearly full: its jobs wait until older outcomes expire"
+                "the {of} of this pool are nearly full: its jobs wait until older outcomes expire"
             );
         }
         Ok(())
@@ -75,7 +83,8 @@ pub(crate) async fn keep(shared: Arc<Shared>, room: Arc<Room>, pool: String, nam
 }
 
 /// Returns the number of claims for which there is room in a stream with these limits.
-fn left(messages: u64, bytes: u64, max_messages: u64, max_bytes: u64) -> u64 {
+fn left(state: State, max_messages: u64, max_bytes: u64) -> u64 {
+    let State { messages, bytes } = state;
     match bytes < max_bytes - max_bytes / SPARE {
         true => (max_messages - max_messages / SPARE).saturating_sub(messages),
         false => 0,
@@ -88,6 +97,9 @@ mod tests {
 
     #[test]
     fn a_tenth_is_left_to_outcomes() {
+        let left = |messages, bytes, max_messages, max_bytes| {
+            super::left(State { messages, bytes }, max_messages, max_bytes)
+        };
         assert_eq!(left(0, 0, 1000, 1000), 900);
         assert_eq!(left(899, 899, 1000, 1000), 1);
         assert_eq!(left(900, 0, 1000, 1000), 0);

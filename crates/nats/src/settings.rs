@@ -3,6 +3,7 @@
 use crate::order::Terms;
 use crate::subjects::InvalidName;
 use crate::timings::{Timings, UnfitTimings};
+use procpool_protocol::limits::DEFAULT_MAX_PAYLOAD;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -120,6 +121,9 @@ impl fmt::Debug for Credentials {
 /// Maximum size of the records of a pool, in bytes, by default.
 const RECORD_BYTES: u64 = 1 << 30;
 
+/// Maximum size of the large inputs of a pool, and of its large outputs, in bytes, by default.
+const PAYLOAD_BYTES: u64 = 512 << 20;
+
 /// A pool of the cluster.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -140,6 +144,11 @@ pub struct PoolSettings {
     /// Maximum size of the records together, outcomes among them, in bytes. The server reserves them, times the number
     /// of copies.
     pub record_bytes: u64,
+    /// Maximum size of one input or output, in bytes.
+    pub max_payload: u64,
+    /// Maximum size of the inputs of unfinished jobs that are too large for a message, in bytes, and again of the kept
+    /// outputs that are. The server reserves both, times the number of copies.
+    pub payload_bytes: u64,
     /// Time for which an outcome is kept. Longer than the timeout and two leases.
     pub retain: Duration,
 }
@@ -155,6 +164,8 @@ impl PoolSettings {
             queue_bytes: 1 << 30,
             records: 1_000_000,
             record_bytes: RECORD_BYTES,
+            max_payload: u64::from(DEFAULT_MAX_PAYLOAD),
+            payload_bytes: PAYLOAD_BYTES,
             retain: Duration::from_secs(3600),
         }
     }
@@ -164,6 +175,12 @@ impl PoolSettings {
     pub fn idempotent(mut self, attempts: u32) -> Self {
         (self.terms.idempotent, self.terms.attempts) = (true, attempts.max(1));
         self
+    }
+
+    /// Returns the size of the largest input or output that fits, in bytes. Chunks have heads.
+    #[must_use]
+    pub fn largest(&self) -> u64 {
+        self.max_payload.min(self.payload_bytes - self.payload_bytes / 10)
     }
 }
 

@@ -138,7 +138,20 @@ pub(crate) fn of_pool(settings: &Settings, pool: &PoolSettings, names: &PoolName
             config,
         }
     });
-    [stream(names.queue(), queue), stream(names.records(), records)].into_iter().chain(consumers).collect()
+    // Each chunk expires by itself. Inputs have room of their own: outputs that fill theirs keep no input out, and the
+    // other way round.
+    let payloads = |name: String, subjects: String| {
+        let config = json!({
+            "name": name, "subjects": [subjects], "retention": "limits", "storage": "file", "discard": "new",
+            "max_bytes": pool.payload_bytes, "num_replicas": settings.replicas, "max_msgs_per_subject": 1,
+            "allow_direct": true, "allow_msg_ttl": true,
+        });
+        stream(name, config)
+    };
+    let inputs = payloads(names.inputs(), names.all_inputs());
+    let outputs = payloads(names.outputs(), names.all_outputs());
+    let streams = [stream(names.queue(), queue), stream(names.records(), records), inputs, outputs];
+    streams.into_iter().chain(consumers).collect()
 }
 
 pub(crate) fn nanos(duration: Duration) -> u64 {

@@ -185,6 +185,42 @@ impl PoolNames {
         format!("pp.{}.s.{}.{id}", self.namespace, self.pool)
     }
 
+    /// Returns the name of the stream of the inputs that are too large for a message.
+    #[must_use]
+    pub fn inputs(&self) -> String {
+        format!("PP_{}_I_{}", self.namespace, self.pool)
+    }
+
+    /// Returns the name of the stream of such outputs.
+    #[must_use]
+    pub fn outputs(&self) -> String {
+        format!("PP_{}_O_{}", self.namespace, self.pool)
+    }
+
+    /// Returns the subjects of all chunks of inputs.
+    #[must_use]
+    pub fn all_inputs(&self) -> String {
+        format!("pp.{}.i.{}.>", self.namespace, self.pool)
+    }
+
+    /// Returns the subjects of all chunks of outputs.
+    #[must_use]
+    pub fn all_outputs(&self) -> String {
+        format!("pp.{}.o.{}.>", self.namespace, self.pool)
+    }
+
+    /// Returns the beginning of the subjects of the chunks of a job's input.
+    #[must_use]
+    pub fn input(&self, id: JobId) -> String {
+        format!("pp.{}.i.{}.{id}", self.namespace, self.pool)
+    }
+
+    /// Returns the beginning of the subjects of the chunks of a job's output.
+    #[must_use]
+    pub fn output(&self, id: JobId) -> String {
+        format!("pp.{}.o.{}.{id}", self.namespace, self.pool)
+    }
+
     /// Returns the subject of the pool's contract.
     #[must_use]
     pub fn contract(&self) -> String {
@@ -197,7 +233,7 @@ impl PoolNames {
         format!("pp.{}.k.{}.{digest}", self.namespace, self.pool)
     }
 
-    /// Returns the subject of a job's dead letter.
+    /// Returns the subject of a job's dead letter, with which those of the chunks of its input begin.
     #[must_use]
     pub fn dead(&self, id: JobId) -> String {
         format!("pp.{}.d.{}.{id}", self.namespace, self.pool)

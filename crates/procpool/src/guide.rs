@@ -199,6 +199,7 @@ mod tests {
             Refusal::Forked,
             Refusal::NotDurable,
             Refusal::store_busy(0),
+            Refusal::large_inputs_full(0),
             Refusal::StoreFull,
             Refusal::store_broken(""),
             Refusal::not_supported(""),

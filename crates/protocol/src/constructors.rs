@@ -111,6 +111,11 @@ impl Refusal {
         Self::InputTooLarge { size, limit }
     }
 
+    /// Returns [`LargeInputsFull`](Self::LargeInputsFull), with the size of the room, in bytes.
+    pub fn large_inputs_full(limit: u64) -> Self {
+        Self::LargeInputsFull { limit }
+    }
+
     /// Returns [`KeyStoreFull`](Self::KeyStoreFull), with the number of keys that the server holds.
     pub fn key_store_full(keys: usize) -> Self {
         Self::KeyStoreFull { keys }

@@ -110,6 +110,7 @@ fn public_reason(reason: &Refusal) -> Cow<'static, str> {
         | Refusal::QueueBytesFull { .. }
         | Refusal::NoSlotInTime { .. }
         | Refusal::KeyStoreFull { .. }
+        | Refusal::LargeInputsFull { .. }
         | Refusal::RegistryFull { .. }
         | Refusal::StoreBusy { .. }
         | Refusal::DeadlineUnreachable { .. } => "the service is busy; try again later",

@@ -148,6 +148,16 @@ pub enum Refusal {
         /// Number of keys that the server holds.
         keys: usize,
     },
+    /// Large inputs of unfinished jobs fill the room that the servers of a cluster have for them.
+    #[error(
+        "takes no further large input, because those of its unfinished jobs fill the {limit} bytes that the cluster has \
+         for them (`max_payload_bytes`); try again later"
+    )]
+    #[non_exhaustive]
+    LargeInputsFull {
+        /// The size of that room, in bytes.
+        limit: u64,
+    },
     /// Unfinished jobs and jobs with keys fill the registry.
     #[error(
         "takes no further job that outlives its request, because the server holds {records} jobs that are unfinished \
@@ -251,6 +261,7 @@ impl Refusal {
             Self::Forked => "forked",
             Self::InputTooLarge { .. } => "input_too_large",
             Self::KeyStoreFull { .. } => "key_store_full",
+            Self::LargeInputsFull { .. } => "large_inputs_full",
             Self::RegistryFull { .. } => "registry_full",
             Self::NotDurable => "not_durable",
             Self::StoreBusy { .. } => "store_busy",

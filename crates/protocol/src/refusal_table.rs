@@ -21,6 +21,7 @@ impl Refusal {
             Self::QueueFull { .. }
             | Self::QueueBytesFull { .. }
             | Self::KeyStoreFull { .. }
+            | Self::LargeInputsFull { .. }
             | Self::RegistryFull { .. }
             | Self::StoreBusy { .. }
             | Self::StoreBroken { .. }
@@ -45,6 +46,7 @@ impl Refusal {
             | Self::QueueBytesFull { .. }
             | Self::BreakerOpen { .. }
             | Self::KeyStoreFull { .. }
+            | Self::LargeInputsFull { .. }
             | Self::RegistryFull { .. }
             | Self::StoreBusy { .. }
             | Self::StoreFull

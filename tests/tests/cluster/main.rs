@@ -8,6 +8,7 @@ mod fake;
 mod hosts;
 mod jobs;
 mod kills;
+mod large;
 mod partition;
 mod secured;
 mod stage;

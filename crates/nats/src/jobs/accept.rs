@@ -4,7 +4,7 @@ use super::recent::Row;
 use super::{ClusterJobs, view};
 use crate::front::EnqueueError;
 use crate::keys::{Claimed, KeyError, Taken};
-use crate::look::{JobState, Look};
+use crate::look::{JobState, Look, Unreachable};
 use crate::streams::MAX_KEYS;
 use procpool_jobs::{Enqueued, Order, key_digest};
 use procpool_protocol::engine::{Accepted, Submission};
@@ -53,7 +53,10 @@ impl ClusterJobs {
             match claimed.map_err(|error| no_key(&pool, error))? {
                 Claimed::Mine(seq) => mine = Some((digest, fingerprint, seq)),
                 Claimed::Half(of_another) => id = of_another,
-                Claimed::Taken(id, taken) => return Ok(self.taken(pool, id, taken, wait)),
+                Claimed::Taken(id, taken) => {
+                    let taken = self.loaded(&pool, id, taken).await?;
+                    return Ok(self.taken(pool, id, taken, wait));
+                }
             }
         }
         if let Err(error) = front.enqueue(id, job).await {
@@ -69,6 +72,17 @@ impl ClusterJobs {
         let row = self.recent().remember(id, row);
         let record = view::record(id, &pool, Some(&row), &QUEUED, self.retain(&pool));
         Ok(self.enqueued(pool, Decision::Run(Arc::new(record))))
+    }
+
+    /// Reads the output of the job that has the key, if it is large.
+    async fn loaded(&self, pool: &str, id: JobId, taken: Taken) -> Result<Taken, JobError> {
+        let Taken::Known(look) = taken else { return Ok(taken) };
+        let unreachable = |error: Unreachable| {
+            let reason = Refusal::engine_unreachable(error.reason, false);
+            JobError::from(Refused::new(pool, reason))
+        };
+        let state = self.0.front.load(pool, id, look.state).await.map_err(unreachable)?;
+        Ok(Taken::Known(Look { state, ..look }))
     }
 
     /// Answers with the job that has the key.
@@ -145,6 +159,7 @@ fn refused(pool: &str, error: EnqueueError) -> JobError {
         EnqueueError::UnknownPool { known, .. } => Refusal::unknown_pool(known),
         EnqueueError::QueueFull { limit, .. } => Refusal::queue_full(limit),
         EnqueueError::PayloadTooLarge { size, limit } => Refusal::input_too_large(size, limit),
+        EnqueueError::LargeInputsFull { limit, .. } => Refusal::large_inputs_full(limit),
         EnqueueError::HeadTooLarge { size } => Refusal::input_too_large(size, crate::envelope::MAX_HEAD),
         EnqueueError::Unreachable(_) => Refusal::engine_unreachable(said, true),
         EnqueueError::Away(_) => Refusal::engine_unreachable(said, false),

@@ -126,14 +126,9 @@ impl ClusterJobs {
         found
     }
 
-    async fn record(&self, id: JobId) -> Option<(Arc<Record>, Option<Finished>)> {
+    async fn record(&self, id: JobId) -> Option<(Arc<Record>, Look)> {
         let (pool, row, look) = self.find(id).await?;
-        let record = Arc::new(view::record(id, &pool, row.as_ref(), &look, self.retain(&pool)));
-        let finished = match look.state {
-            JobState::Finished(finished) => Some(*finished),
-            _ => None,
-        };
-        Some((record, finished))
+        Some((Arc::new(view::record(id, &pool, row.as_ref(), &look, self.retain(&pool))), look))
     }
 
     /// Returns the jobs of this front that match, the newest first.
@@ -193,10 +188,12 @@ impl Jobs for ClusterJobs {
 
     fn result(&self, job: JobId) -> BoxFuture<'_, ResultState> {
         Box::pin(async move {
-            match self.record(job).await {
+            let Some((record, look)) = self.record(job).await else { return ResultState::Unknown };
+            let state = self.0.front.load(&record.pool, job, look.state).await;
+            match self.set_away(state) {
+                Some(JobState::Finished(finished)) => ResultState::Finished(record, Arc::new(*finished)),
+                Some(_) => ResultState::Unfinished(record),
                 None => ResultState::Unknown,
-                Some((record, Some(finished))) => ResultState::Finished(record, Arc::new(finished)),
-                Some((record, None)) => ResultState::Unfinished(record),
             }
         })
     }

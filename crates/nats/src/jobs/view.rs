@@ -26,10 +26,14 @@ pub(super) fn record(id: JobId, pool: &Arc<str>, row: Option<&Row>, look: &Look,
             record.worker = Some(node.as_str().into());
             record.may_have_run = true;
         }
-        JobState::Finished(finished) => {
-            let (outcome, may_have_run, size) = match &finished.result {
-                Ok(output) => (OutcomeKind::Ok, true, output.bytes.len() as u64),
-                Err(error) => (error.kind(), error.may_have_run(), 0),
+        JobState::Finished(_) | JobState::Large { .. } => {
+            let (outcome, may_have_run, size) = match &look.state {
+                JobState::Large { output, .. } => (OutcomeKind::Ok, true, output.length),
+                JobState::Finished(finished) => match &finished.result {
+                    Ok(output) => (OutcomeKind::Ok, true, output.bytes.len() as u64),
+                    Err(error) => (error.kind(), error.may_have_run(), 0),
+                },
+                _ => return record,
             };
             record.state = State::Finished(outcome);
             record.may_have_run = may_have_run;

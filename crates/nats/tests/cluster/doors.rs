@@ -46,6 +46,7 @@ async fn a_full_queue_and_a_large_input_are_refused_by_name() {
     let Some(server) = Server::start("") else { return };
     let mut settings = server.settings();
     settings.pools[0].queue = 3;
+    settings.pools[1].max_payload = 512 << 10;
     let cluster = connect(settings).await;
     init(&cluster).await.unwrap();
     let front = Front::start(cluster, "front").await.unwrap();

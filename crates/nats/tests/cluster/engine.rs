@@ -32,7 +32,8 @@ impl Engine for Sleeper {
     }
 
     fn submit_watched(&self, id: JobId, job: Submission) -> Result<Watched, JobError> {
-        let text = std::str::from_utf8(&job.input.bytes).unwrap();
+        let line = job.input.bytes.split(|byte| *byte == b'\n').next().unwrap();
+        let text = std::str::from_utf8(line).unwrap();
         let time = Duration::from_millis(text.parse().unwrap());
         let (cancel, cancelled) = oneshot::channel();
         self.running.lock().unwrap().insert(id, cancel);
@@ -59,6 +60,15 @@ impl Engine for Sleeper {
 /// A job that sleeps for this time.
 pub(crate) fn job(pool: &str, millis: u64) -> Submission {
     Submission::new(pool, Payload::json(millis.to_string()), Encoding::Json)
+}
+
+/// The same, with random bytes up to this size.
+pub(crate) fn large(pool: &str, millis: u64, size: usize) -> Submission {
+    let mut input = format!("{millis}\n").into_bytes();
+    input.resize(size, 0);
+    let start = input.iter().position(|byte| *byte == 0).unwrap_or(size);
+    rand::fill(&mut input[start..]);
+    Submission::new(pool, Payload::raw(input), Encoding::Bytes)
 }
 
 pub(crate) fn id() -> JobId {

@@ -12,5 +12,6 @@ mod engine;
 mod fake;
 mod faults;
 mod keys;
+mod large;
 mod load;
 mod server;

@@ -32,6 +32,8 @@ pub(crate) struct Run {
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) terms: Terms,
+    /// Whether its output is too large for its record.
+    pub(crate) is_large: bool,
     pub(crate) is_accepted: bool,
     pub(crate) deadline: Time,
     pub(crate) is_cancelled: bool,
@@ -59,7 +61,7 @@ impl Coverage {
 
     /// Returns the cases that a run of the tests hardly meets.
     pub(crate) fn rare(&self) -> Vec<(&'static str, u64)> {
-        const CASES: [&str; 19] = [
+        const CASES: [&str; 20] = [
             "Told",
             "Late",
             "Decided",
@@ -79,6 +81,7 @@ impl Coverage {
             "unknown write",
             "conflict",
             "second attempt",
+            "stored output",
         ];
         let count = |case| (case, self.0.get(case).copied().unwrap_or(0));
         CASES.map(count).into_iter().filter(|&(_, count)| count < 5).collect()
@@ -92,9 +95,10 @@ pub(crate) struct Books {
 }
 
 impl Books {
-    pub(crate) fn open(&mut self, job: Job, terms: Terms, deadline: Time) {
+    pub(crate) fn open(&mut self, job: Job, terms: Terms, deadline: Time, is_large: bool) {
         let entry = Entry {
             terms,
+            is_large,
             is_accepted: false,
             deadline,
             is_cancelled: false,
@@ -141,7 +145,7 @@ impl Books {
             Value::Outcome { what, .. } => {
                 entry.outcome = Some(*what);
                 self.coverage.met(match what {
-                    Outcome::Result => "Result",
+                    Outcome::Result { .. } => "Result",
                     Outcome::HostLost => "HostLost",
                     Outcome::Expired => "Expired",
                     Outcome::Cancelled => "Cancelled",
@@ -149,6 +153,17 @@ impl Books {
             }
         }
         Ok(())
+    }
+
+    /// Checks that the server has all chunks of the output to which a stored outcome refers.
+    pub(crate) fn refers_to(job: Job, run: u64, is_whole: bool) -> Result<(), Broken> {
+        match is_whole {
+            true => Ok(()),
+            false => {
+                let what = format!("job {job} ended well, and the output of run {run} is not there");
+                Err(Broken { promise: "outputs_are_whole", what })
+            }
+        }
     }
 
     /// Checks a start. `is_excused` says that the node of a run that still lives could not fence it in time.

@@ -17,6 +17,7 @@
 mod books;
 mod faults;
 mod node;
+mod outputs;
 mod plan;
 mod random;
 mod server;

@@ -2,6 +2,7 @@
 
 use crate::books::{Broken, Run};
 use crate::faults::Fault;
+use crate::outputs::Upload;
 use crate::plan::Bug;
 use crate::server::{Job, Outcome, Value};
 use crate::world::{Input, Request, World};
@@ -16,12 +17,19 @@ use std::time::Duration;
 pub(crate) enum Reply {
     Found(Found),
     Written(Option<u64>),
-    Delivered { job: Job, sent: Time, deliveries: u32 },
+    /// A chunk is there.
+    Stored,
+    Delivered {
+        job: Job,
+        sent: Time,
+        deliveries: u32,
+    },
     Answer(Answer),
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Asked {
+pub(crate) enum Asked {
+    Chunk { run: u64, nth: u32 },
     Read,
     Write,
     Ask,
@@ -30,10 +38,13 @@ enum Asked {
 }
 
 #[derive(Debug)]
-struct Held {
+pub(crate) struct Held {
     course: Course,
     deliveries: u32,
     run: Option<u64>,
+    /// Whether it knows that the job has its outcome.
+    is_decided: bool,
+    pub(crate) upload: Option<Upload>,
 }
 
 #[derive(Debug)]
@@ -47,7 +58,7 @@ pub(crate) struct Node {
     pub(crate) disturbed: Time,
     /// When it was last stopped or continued.
     stopped: Option<Time>,
-    held: BTreeMap<Job, Held>,
+    pub(crate) held: BTreeMap<Job, Held>,
     pending: BTreeMap<u64, (Job, Asked, Time)>,
     pull: Option<u64>,
     /// Inputs that came while it was stopped.
@@ -95,15 +106,21 @@ impl World {
                 self.delivered(node, job, sent, deliveries)
             }
             Input::Reply { tag, reply } => {
-                if let Reply::Answer(_) | Reply::Found(_) | Reply::Written(_) = reply
+                if let Reply::Answer(_) | Reply::Found(_) | Reply::Written(_) | Reply::Stored = reply
                     && let Some((job, asked, sent)) = self.nodes[node].pending.remove(&tag)
                 {
+                    if let Asked::Chunk { run, nth } = asked {
+                        return self.chunk(node, job, (run, nth), Some(&reply));
+                    }
                     return self.feed(node, job, event(asked, Some(reply), sent));
                 }
                 Ok(())
             }
             Input::Timeout { tag } => {
                 let Some((job, asked, sent)) = self.nodes[node].pending.remove(&tag) else { return Ok(()) };
+                if let Asked::Chunk { run, nth } = asked {
+                    return self.chunk(node, job, (run, nth), None);
+                }
                 if let Asked::Pull = asked {
                     self.nodes[node].pull = None;
                     self.deliver_to(node, Duration::from_millis(20), Input::Pull);
@@ -124,8 +141,13 @@ impl World {
             Input::Tick { job } => self.feed(node, job, Event::Tick),
             Input::Ended { job, run, is_killed } => {
                 let is_current = self.nodes[node].held.get(&job).is_some_and(|held| held.run == Some(run));
-                if is_current { self.feed(node, job, Event::Finished { is_killed }) } else { Ok(()) }
+                match is_killed {
+                    _ if !is_current => Ok(()),
+                    true => self.feed(node, job, Event::Finished { is_killed }),
+                    false => self.ended_well(node, job, run),
+                }
             }
+            Input::Upload { job } => self.upload(node, job),
             Input::Pull => {
                 self.pull(node);
                 Ok(())
@@ -161,12 +183,12 @@ impl World {
         let (me, nonce) = (it.id.clone(), self.tags);
         let (course, first) =
             Course::new(Delivery { me, nonce, terms, timings, requested, deadline, fits: true, is_first });
-        it.held.insert(job, Held { course, deliveries, run: None });
+        it.held.insert(job, Held { course, deliveries, run: None, is_decided: false, upload: None });
         self.act(node, job, first)
     }
 
     /// Gives an event to a course, and carries out what follows.
-    fn feed(&mut self, node: usize, job: Job, event: Event) -> Result<(), Broken> {
+    pub(crate) fn feed(&mut self, node: usize, job: Job, event: Event) -> Result<(), Broken> {
         let now = self.now;
         let Some(held) = self.nodes[node].held.get_mut(&job) else { return Ok(()) };
         match &event {
@@ -175,6 +197,8 @@ impl World {
             Event::Answered(Answer::Silent) => self.books.coverage.met("Silent"),
             Event::Answered(Answer::Unsure) => self.books.coverage.met("Unsure"),
             Event::Written(Written::Unknown) => self.books.coverage.met("unknown write"),
+            Event::Read(Some(Found::Decided { .. }))
+            | Event::Renewed { found: Some(Found::Decided { .. }), .. } => held.is_decided = true,
             _ => {}
         }
         for action in held.course.handle(now, event) {
@@ -216,6 +240,12 @@ impl World {
             }
             Action::Start { .. } => return self.start(node, job),
             Action::Kill if self.bug == Some(Bug::NoFence) => {}
+            // The job has ended, and its output goes on to be stored, unless there is another outcome.
+            Action::Kill if self.nodes[node].held.get(&job).is_some_and(|held| held.upload.is_some()) => {
+                if self.nodes[node].held[&job].is_decided && self.stop_upload(node, job) {
+                    return self.feed(node, job, Event::Finished { is_killed: true });
+                }
+            }
             Action::Kill => {
                 if let Some(run) = self.nodes[node].held.get(&job).and_then(|held| held.run) {
                     let delay = self.random.millis(0, 1_000);
@@ -254,7 +284,10 @@ impl World {
             Write::Release { expect, attempt } => (expect, Value::Release { attempt }),
             Write::HostLost { expect, claim } => (expect, outcome(Outcome::HostLost, claim.attempt)),
             Write::Expired { expect, .. } => (expect, outcome(Outcome::Expired, 0)),
-            Write::Result { expect, attempt } => (expect, outcome(Outcome::Result, attempt)),
+            Write::Result { expect, attempt } => {
+                let output = if self.books.jobs[&job].is_large { it.held[&job].run } else { None };
+                (expect, outcome(Outcome::Result { output }, attempt))
+            }
         };
         (Some(expect), value)
     }
@@ -285,7 +318,7 @@ impl World {
         Ok(())
     }
 
-    fn ask(&mut self, node: usize, job: Job, asked: Asked, patience: Duration) -> u64 {
+    pub(crate) fn ask(&mut self, node: usize, job: Job, asked: Asked, patience: Duration) -> u64 {
         self.tags += 1;
         let tag = self.tags;
         self.nodes[node].pending.insert(tag, (job, asked, self.now));
@@ -350,6 +383,6 @@ fn event(asked: Asked, reply: Option<Reply>, sent: Time) -> Event {
         (Asked::Ask, _) => Event::Answered(Answer::Silent),
         (Asked::Renew, Some(Reply::Found(found))) => Event::Renewed { sent, found: Some(found) },
         (Asked::Renew, _) => Event::Renewed { sent, found: None },
-        (Asked::Pull, _) => Event::Tick,
+        (Asked::Pull | Asked::Chunk { .. }, _) => Event::Tick,
     }
 }

@@ -15,15 +15,18 @@ pub(crate) enum Bug {
     LostWithoutAsking,
     /// The job is removed from the queue when it starts.
     AckBeforeOutcome,
+    /// The outcome is written while the chunks of its output are on their way.
+    OutcomeBeforeOutput,
 }
 
 /// Every bug, with the promise that it breaks.
-pub(crate) const BUGS: [(Bug, &str); 5] = [
+pub(crate) const BUGS: [(Bug, &str); 6] = [
     (Bug::ClaimWithoutCompare, "at_most_once"),
     (Bug::NoFence, "fenced_first"),
     (Bug::AttemptByDelivery, "attempts_are_claims"),
     (Bug::LostWithoutAsking, "asked_first"),
     (Bug::AckBeforeOutcome, "nothing_lost"),
+    (Bug::OutcomeBeforeOutput, "outputs_are_whole"),
 ];
 
 #[derive(Clone, Debug)]

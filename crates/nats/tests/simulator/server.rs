@@ -5,7 +5,7 @@ use procpool_nats::decide::Found;
 use procpool_nats::record::Claim;
 use procpool_nats::{NodeId, Timings};
 use procpool_registry::Time;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 pub(crate) type Job = u64;
@@ -20,7 +20,10 @@ pub(crate) enum Value {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    Result,
+    /// With the run whose large output it has.
+    Result {
+        output: Option<u64>,
+    },
     HostLost,
     Expired,
     Cancelled,
@@ -47,6 +50,8 @@ pub(crate) struct Pull {
 pub(crate) struct Server {
     queue: BTreeMap<Job, Queued>,
     records: BTreeMap<Job, Vec<(u64, Value)>>,
+    /// The chunks of outputs, by their runs.
+    chunks: BTreeMap<u64, BTreeSet<u32>>,
     seq: u64,
     pulls: VecDeque<Pull>,
     lease: Duration,
@@ -90,6 +95,15 @@ impl Server {
         self.seq += 1;
         self.records.entry(job).or_default().push((self.seq, value));
         Some(self.seq)
+    }
+
+    pub(crate) fn store(&mut self, run: u64, nth: u32) {
+        self.chunks.entry(run).or_default().insert(nth);
+    }
+
+    /// Returns the number of chunks of an output.
+    pub(crate) fn stored(&self, run: u64) -> usize {
+        self.chunks.get(&run).map_or(0, BTreeSet::len)
     }
 
     pub(crate) fn ack(&mut self, job: Job) {

@@ -3,6 +3,7 @@
 use crate::books::{Books, Broken};
 use crate::faults::{self, Fault, PEACE};
 use crate::node::{Node, Reply};
+use crate::outputs::CHUNKS;
 use crate::plan::{Bug, Plan};
 use crate::random::Random;
 use crate::server::{Job, Outcome, Pull, Server, Value};
@@ -40,6 +41,11 @@ pub(crate) enum Request {
     Pull {
         count: usize,
     },
+    Chunk {
+        job: Job,
+        run: u64,
+        nth: u32,
+    },
     /// Passed on to a node.
     Ask {
         job: Job,
@@ -66,6 +72,7 @@ pub(crate) enum Input {
     Asked { from: usize, life: u32, tag: u64, job: Job },
     Tick { job: Job },
     Ended { job: Job, run: u64, is_killed: bool },
+    Upload { job: Job },
     Pull,
 }
 
@@ -122,7 +129,8 @@ impl World {
                 timeout,
             };
             let deadline = world.now + at + timeout;
-            world.books.open(job, terms, deadline);
+            let is_large = world.random.happens(400);
+            world.books.open(job, terms, deadline, is_large);
             world.after(at, Next::Accept(job));
             if world.plan.has_cancels && world.random.happens(300) {
                 let later = at + world.random.millis(1, 30_000);
@@ -242,6 +250,10 @@ impl World {
                 let written = self.write(job, expect, value)?;
                 self.reply(node, life, tag, Reply::Written(written));
             }
+            Request::Chunk { run, nth, .. } => {
+                self.server.store(run, nth);
+                self.reply(node, life, tag, Reply::Stored);
+            }
             Request::Ack { job } => self.server.ack(job),
             Request::Nak { job, delay } => self.server.delay(self.now, job, delay),
             Request::Pull { count } => {
@@ -281,6 +293,9 @@ impl World {
                 _ => None,
             };
             self.books.stored(job, &over, &value, at_it)?;
+            if let Value::Outcome { what: Outcome::Result { output: Some(run) }, .. } = value {
+                Books::refers_to(job, run, self.server.stored(run) == CHUNKS as usize)?;
+            }
         } else {
             self.books.coverage.met("conflict");
         }

@@ -27,6 +27,9 @@ const SHORTEST_LEASE: Duration = Duration::from_secs(3);
 /// The smallest stream of records, in bytes: a few outcomes of the maximum size fit.
 const SMALLEST_RECORDS: u64 = 8 << 20;
 
+/// The smallest stream of large inputs, and of large outputs, in bytes.
+const SMALLEST_PAYLOADS: u64 = 8 << 20;
+
 /// Time for which an outcome is kept, by default.
 const RETAIN: Duration = Duration::from_secs(60 * 60);
 
@@ -50,6 +53,7 @@ pub(super) struct ClusterTable {
     node: bool,
     retain: Option<Positive>,
     max_record_bytes: Option<Size>,
+    max_payload_bytes: Option<Size>,
     lease: Option<Positive>,
 }
 
@@ -133,6 +137,9 @@ pub(super) fn settings(
     if table.max_record_bytes.is_some_and(|bytes| bytes.0 < SMALLEST_RECORDS) {
         return Err(at("max_record_bytes", Mistake::SmallRecords(SMALLEST_RECORDS)));
     }
+    if table.max_payload_bytes.is_some_and(|bytes| bytes.0 < SMALLEST_PAYLOADS) {
+        return Err(at("max_payload_bytes", Mistake::SmallPayloads(SMALLEST_PAYLOADS)));
+    }
     let retain = table.retain.map_or(RETAIN, |span| span.0);
     for pool in pools.iter_mut().filter(|pool| pool.durable.is_some()) {
         let of_pool = |key: &str, mistake| {
@@ -152,6 +159,9 @@ pub(super) fn settings(
         let mut cluster_pool = of(pool, longest, retain, settings.timings.lease);
         if let Some(bytes) = table.max_record_bytes {
             cluster_pool.record_bytes = bytes.0;
+        }
+        if let Some(bytes) = table.max_payload_bytes {
+            cluster_pool.payload_bytes = bytes.0;
         }
         settings.pools.push(cluster_pool);
     }
@@ -188,6 +198,7 @@ fn of(pool: &PoolSpec, longest: Duration, retain: Duration, lease: Duration) -> 
     settings.timeout = limits.timeout;
     settings.queue = u32::try_from(limits.queue.max(1)).unwrap_or(u32::MAX);
     settings.queue_bytes = u64::try_from(limits.queue_bytes).unwrap_or(u64::MAX);
+    settings.max_payload = u64::from(limits.max_payload);
     // A job must not outlive the record that says it has run.
     settings.retain = retain.max(longest.saturating_add(lease * 2));
     settings
@@ -232,6 +243,11 @@ mod tests {
         let long = parsed(nats, "durable = true\nmax_timeout = \"2h\"").unwrap();
         let pool = &long.cluster.unwrap().resolve().unwrap().pools[0];
         assert_eq!(pool.retain, Duration::from_secs(2 * 3600 + 30));
+        assert_eq!((pool.max_payload, pool.payload_bytes), (64 << 20, 512 << 20));
+        let small =
+            parsed(&format!("{nats}\nmax_payload_bytes = \"40 MiB\""), "durable = true\nmax_payload = 99");
+        let pool = &small.unwrap().cluster.unwrap().resolve().unwrap().pools[0];
+        assert_eq!((pool.max_payload, pool.payload_bytes), (99, 40 << 20));
     }
 
     #[test]
@@ -251,6 +267,11 @@ mod tests {
                 "7:13: state_dir means nothing",
             ),
             ("nats = \"nats://ann:secret@a\"", "durable = true", "5:8: an address holds no password"),
+            (
+                &format!("{nats}\nmax_payload_bytes = 9"),
+                "durable = true",
+                "6:21: max_payload_bytes is at least",
+            ),
             (&format!("{nats}\nlease = \"2s\""), "durable = true", "6:9: lease is at least 3s"),
             ("namespace = \"a\"", "durable = true", "missing key `nats`"),
             (

@@ -163,6 +163,10 @@ pub(crate) enum Mistake {
     /// A few outcomes would fill the stream.
     #[error("max_record_bytes is at least {0} bytes: with less, a few outcomes fill it, and no job is taken")]
     SmallRecords(u64),
+    #[error(
+        "max_payload_bytes is at least {0} bytes: with less, no large input or output fits beside another"
+    )]
+    SmallPayloads(u64),
     /// A job could outlive its record.
     #[error(
         "a pool of the cluster needs a bound on its jobs' time; set timeout, or a max_timeout other than `none`"
