@@ -6,8 +6,11 @@
 use std::collections::BTreeSet;
 use std::env::consts::EXE_SUFFIX;
 use std::fs;
+use std::num::NonZero;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
 
 use crate::cargo;
 use crate::error::Error;
@@ -79,9 +82,23 @@ pub(crate) fn in_ci(journal: &mut Journal) {
         None => journal.attempt(STEP, || {
             cargo::run(cargo::cargo(["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]))?;
             let built = build(&TARGETS)?;
-            TARGETS.iter().try_for_each(|target| fuzz(&built, target, CI_SECONDS))
+            fuzz_together(&built)
         }),
     }
+}
+
+/// Every target for a while, one on each processor.
+fn fuzz_together(built: &Path) -> Result<(), Error> {
+    let at_once = thread::available_parallelism().map_or(1, NonZero::get);
+    for targets in TARGETS.chunks(at_once) {
+        let ended: Vec<Result<(), Error>> = thread::scope(|scope| {
+            let run = |&target| scope.spawn(move || fuzz(built, target, CI_SECONDS));
+            let running: Vec<_> = targets.iter().map(run).collect();
+            running.into_iter().map(|it| it.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+        });
+        ended.into_iter().collect::<Result<(), Error>>()?;
+    }
+    Ok(())
 }
 
 /// Why nothing can be fuzzed on this machine.
