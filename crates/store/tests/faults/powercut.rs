@@ -224,3 +224,32 @@ fn two_hundred_power_cuts_lose_nothing_that_was_acknowledged() {
 fn power_cuts_lose_what_was_not_synced() {
     assert!(losses(false, 20) > 0);
 }
+
+/// Returns the numbers of syncs of the log before each group was told.
+fn syncs_of_groups(is_synced: bool) -> Vec<usize> {
+    let directory = Directory::new();
+    drop(directory.open());
+    let (mut groups, mut syncs, mut is_told) = (Vec::new(), 0, false);
+    for call in record(&directory, is_synced) {
+        match call {
+            Call::Say(_) if !is_told => {
+                groups.push(syncs);
+                (syncs, is_told) = (0, true);
+            }
+            Call::Say(_) => {}
+            Call::Sync(path) => syncs += usize::from(path.to_string_lossy().ends_with("-wal")),
+            Call::Write(..) => is_told = false,
+            _ => {}
+        }
+    }
+    groups
+}
+
+#[test]
+fn a_group_costs_one_sync_of_the_log() {
+    let groups = syncs_of_groups(true);
+    assert_eq!(groups.len(), 60);
+    // The first one begins the log, whose head is synced by itself.
+    assert!(groups[0] <= 2 && groups[1..].iter().all(|&syncs| syncs == 1), "{groups:?}");
+    assert!(syncs_of_groups(false).iter().all(|&syncs| syncs == 0));
+}
