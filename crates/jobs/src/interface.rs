@@ -30,7 +30,7 @@ pub struct Order {
     /// Time after which the job is to run, from now. `None` is at once.
     pub not_before: Option<Duration>,
     /// A note that a durable store keeps beside the jobs. It is written in the same step as the job, if this order runs a new
-    /// one. Other stores ignore it.
+    /// one. Other stores ignore it; [`Enqueued::is_noted`] says which one this was.
     pub note: Option<JobNote>,
     /// Dropped when the job has ended or is durable, or when this order runs none.
     pub held: Option<Arc<dyn Any + Send + Sync>>,
@@ -96,15 +96,17 @@ pub struct Enqueued {
     pub decision: procpool_registry::Decision,
     /// The outcome of that job. `None` if nothing holds it any longer. Dropping the future changes nothing.
     pub outcome: BoxFuture<'static, Option<Arc<Finished>>>,
+    /// Whether the [note](Order::note) of the order was written together with the job.
+    pub is_noted: bool,
 }
 
 impl Enqueued {
-    /// Returns an answer with the outcome of its job.
+    /// Returns an answer with the outcome of its job, by a store that keeps no note.
     pub fn new(
         decision: procpool_registry::Decision,
         outcome: impl Future<Output = Option<Arc<Finished>>> + Send + 'static,
     ) -> Self {
-        Self { decision, outcome: Box::pin(outcome) }
+        Self { decision, outcome: Box::pin(outcome), is_noted: false }
     }
 }
 

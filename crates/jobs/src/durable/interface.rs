@@ -29,12 +29,14 @@ impl DurableJobs {
         order.job.input = compact(&order.job.input).await;
         offer.input = Some(Arc::new(order.job));
         let (tell, told) = oneshot::channel();
+        let has_note = order.note.is_some();
         let accept = Accept { offer, timeout, delay, note: order.note, tell };
         self.offer(&pool, Op::Accept(Box::new(accept)))?;
         // The client's budget is free once the job is on disk.
         let (decision, listener) = told.await.unwrap_or_else(|_| Err(self.closed(&pool)))?;
         drop(order.held);
-        Ok(match (listener, &decision) {
+        let is_noted = has_note && matches!(decision, Decision::Run(_));
+        let enqueued = match (listener, &decision) {
             (Some(listener), _) => Enqueued::new(decision, outcome(listener)),
             (None, Decision::Replay(_, finished)) => {
                 let finished = finished.clone();
@@ -44,7 +46,8 @@ impl DurableJobs {
                 let (jobs, job) = (self.clone(), decision.record().id);
                 Enqueued::new(decision, async move { jobs.finished(job).await })
             }
-        })
+        };
+        Ok(Enqueued { is_noted, ..enqueued })
     }
 
     async fn finished(&self, job: JobId) -> Option<Arc<Finished>> {

@@ -7,6 +7,7 @@ pub use notes::{MemoryNotes, Note, NoteOfJob, Notes, Run};
 
 use crate::interface::{Jobs, Order};
 use procpool_protocol::engine::Submission;
+use procpool_protocol::outcome::Refusal;
 use procpool_protocol::{JobError, JobId};
 use procpool_registry::Record;
 use procpool_schedules::{Schedule, Wall};
@@ -192,12 +193,11 @@ impl Schedules {
         let with = move |job| Note { last: Some(Run { at, job: Ok(job) }), ..note.clone() };
         let mut order = Order::new(scheduled.job.clone());
         order.principal = Some(scheduled.principal());
-        if jobs.is_durable(&scheduled.job.pool) {
-            order.note = notes.beside(&scheduled.name, Box::new(with.clone()));
-        }
-        let is_noted = order.note.is_some();
-        let job = jobs.enqueue(order).await?.decision.record().id;
-        if !is_noted {
+        // A reload may make the pool durable at this moment, or no longer. Only the store that takes the job knows.
+        order.note = notes.beside(&scheduled.name, Box::new(with.clone()));
+        let enqueued = jobs.enqueue(order).await?;
+        let job = enqueued.decision.record().id;
+        if !enqueued.is_noted {
             notes.put(&scheduled.name, with(job)).await;
         }
         Ok(job)
@@ -227,7 +227,7 @@ impl Schedules {
                     told(name, Report::Submitted(at, job));
                     note.last = Some(Run { at, job: Ok(job) });
                 }
-                Err(error) if error.is_retryable() => {
+                Err(error) if is_for_the_moment(&error) => {
                     told(name, Report::Postponed(at, error));
                     return RETRY;
                 }
@@ -247,4 +247,12 @@ impl Schedules {
         }
         step.next.map_or(LOOK, |next| next.since(now).clamp(Duration::from_secs(1), LOOK))
     }
+}
+
+/// Returns whether the same run may be accepted later. A configuration has no schedule without its pool: one that is unknown
+/// is removed by a reload that has not replaced the schedules yet.
+fn is_for_the_moment(error: &JobError) -> bool {
+    let is_unknown =
+        matches!(error, JobError::Refused(refused) if matches!(refused.reason, Refusal::UnknownPool { .. }));
+    is_unknown || error.is_retryable()
 }

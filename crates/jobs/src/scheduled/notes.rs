@@ -42,8 +42,8 @@ pub trait Notes: Send + Sync + 'static {
     /// Replaces what was noted. Ready once it is as durable as the jobs.
     fn put(&self, schedule: &str, note: Note) -> BoxFuture<'_, ()>;
 
-    /// Returns what must be written in the same step as a job of a durable pool. `note` is asked with the id of the job.
-    /// `None`, the default, if these notes are elsewhere.
+    /// Returns what must be written in the same step as a job, if its pool is durable at that step. `note` is asked with the id
+    /// of the job. `None`, the default, if these notes are elsewhere.
     fn beside(&self, schedule: &str, note: NoteOfJob) -> Option<JobNote> {
         let _ = (schedule, note);
         None

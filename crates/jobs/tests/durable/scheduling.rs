@@ -2,10 +2,13 @@
 
 use crate::engine::{Desk, once, soon};
 use procpool_jobs::{
-    DurableJobs, JobNote, Jobs, Note, NoteOfJob, Notes, Run, ScheduleReport as Report, Scheduled, Schedules,
+    DurableJobs, DurablePools, JobNote, Jobs, LocalJobs, Note, NoteOfJob, Notes, RoutedJobs, Run,
+    ScheduleReport as Report, Scheduled, Schedules,
 };
 use procpool_protocol::engine::{BoxFuture, Submission};
+use procpool_protocol::outcome::Refusal;
 use procpool_protocol::{Encoding, JobId, Payload};
+use procpool_registry::Settings;
 use procpool_schedules::{Calendar, Schedule, Wall};
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -52,9 +55,39 @@ impl Notes for Beside {
     }
 }
 
+/// The same, and a reload makes other pools durable as soon as a run has been prepared.
+struct Reloading {
+    notes: Beside,
+    pools: DurablePools,
+    after: Vec<&'static str>,
+}
+
+impl Notes for Reloading {
+    fn get(&self, schedule: &str) -> BoxFuture<'_, Option<Note>> {
+        self.notes.get(schedule)
+    }
+
+    fn put(&self, schedule: &str, note: Note) -> BoxFuture<'_, ()> {
+        self.notes.put(schedule, note)
+    }
+
+    fn beside(&self, schedule: &str, note: NoteOfJob) -> Option<JobNote> {
+        self.pools.replace(self.after.iter().copied());
+        self.notes.beside(schedule, note)
+    }
+
+    fn forget(&self, schedule: &str) -> BoxFuture<'_, ()> {
+        self.notes.forget(schedule)
+    }
+}
+
 async fn minutely(desk: &Desk) -> Schedules {
     let notes = Arc::new(Beside(desk.jobs.clone()));
-    let schedules = Schedules::new(Arc::new(desk.jobs.clone()), notes, || Wall::from_secs(NOW));
+    minutely_of(Arc::new(desk.jobs.clone()), notes).await
+}
+
+async fn minutely_of(jobs: Arc<dyn Jobs>, notes: Arc<dyn Notes>) -> Schedules {
+    let schedules = Schedules::new(jobs, notes, || Wall::from_secs(NOW));
     let calendar = Calendar::parse("* * * * *", "UTC", Wall::from_secs(NOW)).unwrap();
     let job = Submission::new("fib", Payload::json("7"), Encoding::Json);
     let written = ("* * * * *".into(), "UTC".into());
@@ -74,6 +107,19 @@ async fn noted(desk: &Desk) -> (i64, JobId) {
     (at.as_secs(), job)
 }
 
+/// Lets the schedules run until they report something.
+async fn report(schedules: &Schedules) -> Report {
+    let (sender, mut told) = mpsc::unbounded_channel();
+    let running = schedules.run(move |_, report| drop(sender.send(report)));
+    let report = async {
+        tokio::select! {
+            () = running => unreachable!("it runs for ever"),
+            report = told.recv() => report,
+        }
+    };
+    soon(report).await.expect("a report")
+}
+
 #[tokio::test]
 async fn a_run_and_its_note_are_one_commit() {
     let desk = Desk::new(once());
@@ -82,15 +128,7 @@ async fn a_run_and_its_note_are_one_commit() {
     soon(desk.jobs.put_note("often", Some(written(&due)))).await.unwrap();
 
     let before = desk.store.commits();
-    let (sender, mut told) = mpsc::unbounded_channel();
-    let running = schedules.run(move |_, report| drop(sender.send(report)));
-    let submitted = soon(async {
-        tokio::select! {
-            () = running => unreachable!("it runs for ever"),
-            report = told.recv() => report,
-        }
-    });
-    let Some(Report::Submitted(at, job)) = submitted.await else { panic!("a job is submitted") };
+    let Report::Submitted(at, job) = report(&schedules).await else { panic!("a job is submitted") };
     // A crash between two commits would run it twice, or never.
     assert_eq!(desk.store.commits(), before + 1);
     assert_eq!(noted(&desk).await, (at.as_secs(), job));
@@ -112,4 +150,43 @@ async fn a_run_for_which_there_is_no_space_is_not_noted() {
     assert!(soon(schedules.run_now("often")).await.unwrap().is_err());
     desk.store.set_full(false);
     assert_eq!(noted(&desk).await, (NOW, job));
+}
+
+#[tokio::test]
+async fn a_run_is_noted_once_also_if_a_reload_makes_its_pool_durable_at_that_moment_or_no_longer() {
+    for (before, after) in [(vec!["fib"], vec![]), (vec![], vec!["fib"])] {
+        let desk = Desk::new(once());
+        let memory = LocalJobs::new(desk.engine.clone(), Settings::default()).unwrap();
+        let pools = DurablePools::new(before);
+        let durable = Arc::new(desk.jobs.clone());
+        let jobs = RoutedJobs::new(durable, Arc::new(memory), pools.clone());
+        let is_durable = !after.is_empty();
+        let notes = Reloading { notes: Beside(desk.jobs.clone()), pools, after };
+        let schedules = minutely_of(Arc::new(jobs), Arc::new(notes)).await;
+        let due = Note { done: Wall::from_secs(NOW - 1), last: None, left_out: 0 };
+        soon(desk.jobs.put_note("often", Some(written(&due)))).await.unwrap();
+        let commits = desk.store.commits();
+
+        let Report::Submitted(at, job) = report(&schedules).await else { panic!("a job is submitted") };
+        // The job in its store with its note, or the note alone: one commit in either case.
+        assert_eq!(desk.store.commits(), commits + 1, "durable: {is_durable}");
+        assert_eq!(soon(desk.jobs.job(job)).await.is_some(), is_durable);
+        let note = read(&soon(desk.jobs.note("often")).await.unwrap()).unwrap();
+        assert_eq!((note.done, note.last), (Wall::from_secs(NOW), Some(Run { at, job: Ok(job) })));
+    }
+}
+
+#[tokio::test]
+async fn a_run_whose_pool_a_reload_has_just_removed_goes_to_the_pool_of_the_next_configuration() {
+    let desk = Desk::new(once());
+    let memory = LocalJobs::new(desk.engine.clone(), Settings::default()).unwrap();
+    let schedules = minutely_of(Arc::new(memory), Arc::new(Beside(desk.jobs.clone()))).await;
+    let due = Note { done: Wall::from_secs(NOW - 1), last: None, left_out: 0 };
+    soon(desk.jobs.put_note("often", Some(written(&due)))).await.unwrap();
+
+    desk.engine.refuse(Some(Refusal::unknown_pool(vec!["other".into()])));
+    let Report::Postponed(at, _) = report(&schedules).await else { panic!("the run is not given up") };
+    desk.engine.refuse(None);
+    let Report::Submitted(again, _) = report(&schedules).await else { panic!("a job is submitted") };
+    assert_eq!(at, again);
 }
