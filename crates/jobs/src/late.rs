@@ -3,7 +3,7 @@
 
 use crate::durable::Health;
 use crate::interface::{Enqueued, JobNote, Jobs, Order};
-use crate::scheduled::{Note, NoteOfJob, Notes};
+use crate::scheduled::{Ledger, Note, NoteOfJob, Notes};
 use procpool_protocol::engine::{BoxFuture, Submission};
 use procpool_protocol::outcome::{Refusal, Refused};
 use procpool_protocol::{JobError, JobId};
@@ -137,6 +137,10 @@ impl Notes for LateJobs {
 
     fn forget(&self, schedule: &str) -> BoxFuture<'_, ()> {
         self.notes().map_or_else(|| Box::pin(async {}) as BoxFuture<'_, _>, |notes| notes.forget(schedule))
+    }
+
+    fn ledger(&self, pool: &str) -> Option<Arc<dyn Ledger>> {
+        self.notes()?.ledger(pool)
     }
 }
 

@@ -62,8 +62,10 @@ pub use ids::is_durable;
 pub use interface::{Enqueued, JobNote, Jobs, Order, Reruns};
 pub use late::LateJobs;
 pub use local::LocalJobs;
+/// The times in notes of schedules.
+pub use procpool_schedules::Wall;
 pub use routed::{DurablePools, RoutedJobs};
 pub use scheduled::{
-    Clock, MemoryNotes, Note, NoteOfJob, Notes, Report as ScheduleReport, Run, Scheduled, Schedules,
-    Status as ScheduleStatus,
+    Away, Clock, Entry as ScheduleEntry, Kept as KeptEntry, Ledger, MemoryNotes, Note, NoteOfJob, Notes,
+    Report as ScheduleReport, Run, Scheduled, Schedules, Status as ScheduleStatus,
 };

@@ -153,7 +153,13 @@ impl Cluster {
     fn wanted(&self) -> Vec<streams::Wanted> {
         let Inner { settings, namespace, pools, .. } = &*self.0;
         let of_pools = pools.values().flat_map(|(pool, names)| streams::of_pool(settings, pool, names));
-        let of_all = [streams::of_hosts, streams::of_contracts, streams::of_keys, streams::of_dead];
+        let of_all = [
+            streams::of_hosts,
+            streams::of_contracts,
+            streams::of_schedules,
+            streams::of_keys,
+            streams::of_dead,
+        ];
         of_pools.chain(of_all.map(|of| of(settings, namespace))).collect()
     }
 

@@ -88,6 +88,18 @@ pub(crate) fn of_contracts(settings: &Settings, namespace: &Namespace) -> Wanted
     stream(name, config)
 }
 
+/// Returns the stream of the notes about schedules: the last of each, for ever. Two fronts that run the same schedule would
+/// submit its job twice if one of them could not read how far the other is.
+pub(crate) fn of_schedules(settings: &Settings, namespace: &Namespace) -> Wanted {
+    let name = namespace.schedules();
+    let config = json!({
+        "name": name, "subjects": [namespace.all_schedules()], "retention": "limits", "storage": "file",
+        "discard": "new", "max_msgs": 10_000, "num_replicas": settings.replicas, "max_msgs_per_subject": 1,
+        "allow_direct": true,
+    });
+    stream(name, config)
+}
+
 /// Returns the stream of idempotency keys, each of which expires by itself. A full one refuses further keys.
 pub(crate) fn of_keys(settings: &Settings, namespace: &Namespace) -> Wanted {
     let name = namespace.keys();

@@ -13,6 +13,9 @@ pub const MAX_NAMESPACE: usize = 48;
 /// Maximum length of the escaped name of a pool, in bytes. The name of a stream has at most 255.
 pub const MAX_POOL: usize = 160;
 
+/// Maximum length of the escaped name of a schedule, in bytes. 64 characters of any kind fit.
+pub const MAX_SCHEDULE: usize = 192;
+
 /// A name cannot be part of a subject.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -120,6 +123,26 @@ impl Namespace {
     #[must_use]
     pub fn all_dead(&self) -> String {
         format!("pp.{}.d.>", self.0)
+    }
+
+    /// Returns the name of the stream in which the fronts note how far each schedule is done.
+    #[must_use]
+    pub fn schedules(&self) -> String {
+        format!("PP_{}_C", self.0)
+    }
+
+    /// Returns the subjects of all schedules.
+    #[must_use]
+    pub fn all_schedules(&self) -> String {
+        format!("pp.{}.c.*", self.0)
+    }
+
+    /// Returns the subject of a schedule.
+    ///
+    /// # Errors
+    /// When the name is empty, or longer than [`MAX_SCHEDULE`] after escaping.
+    pub fn schedule(&self, name: &str) -> Result<String, InvalidName> {
+        Ok(format!("pp.{}.c.{}", self.0, escape("schedule", name, MAX_SCHEDULE)?))
     }
 
     /// Returns the subject of the hints for a front: that a job of it has an outcome.

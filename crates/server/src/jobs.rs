@@ -10,7 +10,7 @@ pub(crate) use options::options;
 use crate::config::schedules::now;
 use crate::config::{ConfigError, Durability, DurableConfig, ScheduleSpec};
 use crate::error::Error;
-use notes::StoreNotes;
+use notes::{ClusterNotes, StoreNotes};
 use procpool_frontend::{JobSettings, Jobs};
 use procpool_jobs::{
     DurableJobs, DurableOptions, DurablePools, LateJobs, LocalJobs, MemoryNotes, Notes, RoutedJobs,
@@ -39,6 +39,8 @@ pub(crate) struct Remembered {
     pub(crate) jobs: Arc<dyn Jobs>,
     /// The part of it that is on disk. `None` without a durable pool.
     pub(crate) on_disk: Option<OnDisk>,
+    /// The part of it that is in a cluster.
+    cluster: Option<ClusterJobs>,
 }
 
 /// Returns the jobs of a cluster beside those in memory.
@@ -53,8 +55,8 @@ pub(crate) fn beside(
     let memory = Arc::new(LocalJobs::new(engine, settings)?);
     let pools = cluster.front().cluster().settings().pools.iter();
     let names = DurablePools::new(pools.map(|pool| pool.name.as_str()));
-    let both = RoutedJobs::new(Arc::new(cluster), memory, names);
-    Ok(Remembered { jobs: Arc::new(both), on_disk: None })
+    let both = RoutedJobs::new(Arc::new(cluster.clone()), memory, names);
+    Ok(Remembered { jobs: Arc::new(both), on_disk: None, cluster: Some(cluster) })
 }
 
 /// Opens the store of jobs. Reads every durable job once, on a thread that may block.
@@ -79,7 +81,7 @@ fn open_here(
     let DurablePart { config: Some(DurableConfig { state_dir, durability, max_dead }), options, names } =
         durable
     else {
-        return Ok(Remembered { jobs: memory, on_disk: None });
+        return Ok(Remembered { jobs: memory, on_disk: None, cluster: None });
     };
     let durability = match durability {
         Durability::Fsync => procpool_store::Durability::Fsync,
@@ -94,7 +96,8 @@ fn open_here(
     let jobs = DurableJobs::open(engine, bounds, opened.store, options)
         .map_err(|reason| Error::Recovery { state_dir: state_dir.clone(), reason })?;
     let both = RoutedJobs::new(Arc::new(jobs.clone()), memory, names.clone());
-    Ok(Remembered { jobs: Arc::new(both), on_disk: Some(OnDisk { jobs, state_dir, names }) })
+    let on_disk = Some(OnDisk { jobs, state_dir, names });
+    Ok(Remembered { jobs: Arc::new(both), on_disk, cluster: None })
 }
 
 /// Returns the schedules over jobs that may come later, none yet.
@@ -103,11 +106,12 @@ pub(crate) fn schedules(late: &LateJobs) -> Schedules {
 }
 
 impl Remembered {
-    /// Lets the jobs arrive. The notes of schedules are beside them if they are on disk.
+    /// Lets the jobs arrive. The notes of schedules are beside them if they are on disk or in a cluster.
     pub(crate) fn arrive(&self, late: &LateJobs) {
-        let notes: Arc<dyn Notes> = match &self.on_disk {
-            Some(store) => Arc::new(StoreNotes(store.jobs.clone())),
-            None => Arc::new(MemoryNotes::default()),
+        let notes: Arc<dyn Notes> = match (&self.on_disk, &self.cluster) {
+            (Some(store), _) => Arc::new(StoreNotes(store.jobs.clone())),
+            (None, Some(cluster)) => Arc::new(ClusterNotes::new(cluster.clone())),
+            (None, None) => Arc::new(MemoryNotes::default()),
         };
         late.arrive(self.jobs.clone(), notes);
     }
@@ -139,6 +143,10 @@ pub(crate) fn log(schedule: &str, report: Report) {
         Report::Refused(_, error) => {
             tracing::error!(schedule, %error, "failed to submit the job of a schedule");
         }
+        Report::Away(reason) => {
+            tracing::warn!(%reason, "schedules of the cluster wait until its servers answer");
+        }
+        Report::Back => tracing::info!("schedules of the cluster go on: its servers answer"),
         _ => {}
     }
 }

@@ -10,6 +10,7 @@ mod jobs;
 mod kills;
 mod large;
 mod partition;
+mod schedules;
 mod secured;
 mod stage;
 mod stops;

@@ -1,9 +1,11 @@
 //! [`Schedules`]: submits the jobs of schedules when they are due. The times are those of `procpool-schedules`, this file
-//! asks and submits.
+//! asks and submits. `shared` does so for schedules that other servers have, too.
 
 mod notes;
+mod shared;
 
 pub use notes::{MemoryNotes, Note, NoteOfJob, Notes, Run};
+pub use shared::{Away, Entry, Kept, Ledger};
 
 use crate::interface::{Jobs, Order};
 use procpool_protocol::engine::Submission;
@@ -44,6 +46,13 @@ impl Scheduled {
     fn principal(&self) -> Arc<str> {
         format!("schedule:{}", self.name).into()
     }
+
+    /// Returns its state at this time.
+    fn status(&self, note: Note, now: Wall, record: Option<Arc<Record>>) -> Status {
+        let next = self.schedule.step(Some(note.done.max(now)), now, false).next;
+        let Note { last, left_out, .. } = note;
+        Status { of: self.clone(), next, last, left_out, record }
+    }
 }
 
 /// A schedule, with its next run and its last.
@@ -73,6 +82,10 @@ pub enum Report {
     Postponed(Wall, JobError),
     /// The run that was due at this time was refused for good.
     Refused(Wall, JobError),
+    /// Schedules that several servers share wait, because their store does not answer. It is told once.
+    Away(String),
+    /// That store answers again.
+    Back,
 }
 
 /// The schedules of a server. Clones share them.
@@ -84,10 +97,12 @@ struct Inner {
     notes: Arc<dyn Notes>,
     clock: Box<Clock>,
     all: Mutex<Arc<[Scheduled]>>,
-    /// Rings when they have been replaced.
+    /// Ring when they have been replaced: for those of this server alone, and for those that are shared.
     replaced: Notify,
-    /// Held while the notes of a schedule change.
+    replaced_shared: Notify,
+    /// Held while the notes of a schedule of this server alone change.
     stepping: tokio::sync::Mutex<()>,
+    seen: shared::Seen,
 }
 
 impl fmt::Debug for Schedules {
@@ -109,7 +124,9 @@ impl Schedules {
             clock: Box::new(clock),
             all: Mutex::new(Arc::new([])),
             replaced: Notify::new(),
+            replaced_shared: Notify::new(),
             stepping: tokio::sync::Mutex::default(),
+            seen: shared::Seen::default(),
         }))
     }
 
@@ -122,17 +139,24 @@ impl Schedules {
         let old = std::mem::replace(&mut *self.0.all.lock().unwrap_or_else(PoisonError::into_inner), new);
         for gone in old.iter().filter(|it| !names.contains(&it.name)) {
             self.0.notes.forget(&gone.name).await;
+            self.0.seen.forget(&gone.name);
         }
         self.0.replaced.notify_one();
+        self.0.replaced_shared.notify_one();
     }
 
     /// Submits what is due, for ever. A run begins within about a second of its time, or within 30 seconds if the clock
     /// was set. Dropping the future stops it. One may run at a time.
     pub async fn run(&self, told: impl Fn(&str, Report)) {
+        // A store that does not answer holds up its own schedules only.
+        tokio::join!(self.run_alone(&told), self.run_shared(&told));
+    }
+
+    async fn run_alone(&self, told: &impl Fn(&str, Report)) {
         loop {
             let mut wait = LOOK;
-            for scheduled in &*self.all() {
-                wait = wait.min(self.step(scheduled, &told).await);
+            for scheduled in self.all().iter().filter(|it| self.ledger_of(it).is_none()) {
+                wait = wait.min(self.step(scheduled, told).await);
             }
             let _ = tokio::time::timeout(wait, self.0.replaced.notified()).await;
         }
@@ -145,6 +169,9 @@ impl Schedules {
     pub async fn run_now(&self, name: &str) -> Option<Result<JobId, JobError>> {
         let all = self.all();
         let scheduled = all.iter().find(|it| &*it.name == name)?;
+        if let Some(ledger) = self.ledger_of(scheduled) {
+            return Some(self.run_shared_now(&*ledger, scheduled).await);
+        }
         let _stepping = self.0.stepping.lock().await;
         let now = (self.0.clock)();
         let note = self.note(scheduled, now).await;
@@ -155,13 +182,15 @@ impl Schedules {
     pub async fn list(&self) -> Vec<Status> {
         let all = self.all();
         let now = (self.0.clock)();
-        let mut list = Vec::with_capacity(all.len());
+        let (mut list, mut away) = (Vec::with_capacity(all.len()), false);
         for scheduled in &*all {
+            if let Some(ledger) = self.ledger_of(scheduled) {
+                list.push(self.shared_status(&*ledger, scheduled, &mut away).await);
+                continue;
+            }
             let note = self.note(scheduled, now).await;
             let record = self.last_job(&note).await;
-            let next = scheduled.schedule.step(Some(note.done.max(now)), now, false).next;
-            let Note { last, left_out, .. } = note;
-            list.push(Status { of: scheduled.clone(), next, last, left_out, record });
+            list.push(scheduled.status(note, now, record));
         }
         list
     }
@@ -174,6 +203,10 @@ impl Schedules {
 
     fn all(&self) -> Arc<[Scheduled]> {
         self.0.all.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.all().iter().any(|it| &*it.name == name)
     }
 
     /// Returns what was noted of a schedule. A new one begins now.
@@ -207,7 +240,7 @@ impl Schedules {
     async fn step(&self, scheduled: &Scheduled, told: &impl Fn(&str, Report)) -> Duration {
         let (name, notes) = (&*scheduled.name, &self.0.notes);
         let _stepping = self.0.stepping.lock().await;
-        if !self.all().iter().any(|it| *it.name == *name) {
+        if !self.has(name) {
             return LOOK;
         }
         let now = (self.0.clock)();

@@ -1,5 +1,6 @@
 //! [`Notes`]: how far each schedule is done.
 
+use super::shared::Ledger;
 use crate::interface::JobNote;
 use procpool_protocol::JobId;
 use procpool_protocol::engine::BoxFuture;
@@ -51,6 +52,13 @@ pub trait Notes: Send + Sync + 'static {
 
     /// Forgets a schedule that was removed: one of its name is new.
     fn forget(&self, schedule: &str) -> BoxFuture<'_, ()>;
+
+    /// Returns where the notes of schedules of this pool are, if other servers submit their jobs, too. `None`, the default, if
+    /// these notes are meant. A shared schedule is never forgotten: another server may have it still.
+    fn ledger(&self, pool: &str) -> Option<Arc<dyn Ledger>> {
+        let _ = pool;
+        None
+    }
 }
 
 /// Notes in memory, which a restart loses. Clones share them.

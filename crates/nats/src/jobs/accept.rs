@@ -39,14 +39,18 @@ impl ClusterJobs {
     }
 
     pub(super) async fn accept(&self, order: Order) -> Result<Enqueued, JobError> {
+        self.accept_as(self.id(), order).await
+    }
+
+    /// Accepts a job under this id, or under that of its key. A job of this id that the cluster has is accepted as well.
+    pub(super) async fn accept_as(&self, mut id: JobId, order: Order) -> Result<Enqueued, JobError> {
         let Order { job, principal, key, wait, not_before, held, rerun_of, .. } = order;
         let (front, pool): (_, Arc<str>) = (&self.0.front, job.pool.as_str().into());
         if not_before.is_some() {
             return Err(Refused::new(&*pool, Refusal::not_supported(DELAYS)).into());
         }
         front.pool(&pool).map_err(|error| refused(&pool, error))?;
-        let (mut id, priority) = (self.id(), job.priority);
-        let mut mine = None;
+        let (priority, mut mine) = (job.priority, None);
         if let Some((text, fingerprint)) = key {
             let digest = key_digest(principal.as_deref(), &text);
             let claimed = front.claim_key(&pool, &digest, &fingerprint, id).await;

@@ -4,6 +4,7 @@
 //! cluster. Only lists are of this front alone: they have the jobs that it has accepted, up to a bound.
 
 mod accept;
+mod ledger;
 mod recent;
 mod view;
 
@@ -11,6 +12,7 @@ use crate::front::{CancelAnswer, Front};
 use crate::look::{JobState, Look, Unreachable};
 use futures_util::StreamExt;
 use futures_util::stream::{self, FuturesUnordered};
+use ledger::Reading;
 use procpool_jobs::{Enqueued, Health, Jobs, Order, ordered};
 use procpool_protocol::engine::{BoxFuture, Submission};
 use procpool_protocol::outcome::Finished;
@@ -42,6 +44,8 @@ struct Inner {
     /// Why the last look failed, if it did.
     away: Mutex<Option<String>>,
     clock: fn() -> Duration,
+    /// The clock of the cluster, for schedules.
+    leader: Mutex<Option<Reading>>,
 }
 
 impl fmt::Debug for ClusterJobs {
@@ -54,7 +58,8 @@ impl ClusterJobs {
     /// Returns the jobs that this front accepts and finds. The clock returns the time since 1970; ids begin with it.
     pub fn new(front: Front, clock: fn() -> Duration) -> Self {
         let (recent, number) = (Mutex::default(), rand::random());
-        Self(Arc::new(Inner { front, recent, number, away: Mutex::default(), clock }))
+        let (away, leader) = (Mutex::default(), Mutex::default());
+        Self(Arc::new(Inner { front, recent, number, away, clock, leader }))
     }
 
     /// Returns the front.

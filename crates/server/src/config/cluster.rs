@@ -3,7 +3,7 @@
 use super::durable::Retry;
 use super::duration::Positive;
 use super::error::{ConfigError, Mistake};
-use super::file::{JobsTable, ScheduleTable};
+use super::file::JobsTable;
 use super::place::{Place, Source};
 use super::pool::{PoolSpec, directory_of};
 use super::secret;
@@ -11,7 +11,6 @@ use super::size::Size;
 use procpool_coordinator::PoolLimits;
 use procpool_nats::{Credentials, PoolSettings, Settings, SettingsError};
 use serde::Deserialize;
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -93,7 +92,7 @@ impl ClusterConfig {
 /// `None` where there is none.
 pub(super) fn settings(
     table: Option<&ClusterTable>,
-    (jobs, schedules): (&JobsTable, &BTreeMap<String, ScheduleTable>),
+    jobs: &JobsTable,
     pools: &mut [PoolSpec],
     source: Source<'_>,
 ) -> Result<Option<ClusterConfig>, ConfigError> {
@@ -167,13 +166,6 @@ pub(super) fn settings(
     }
     if settings.pools.is_empty() {
         return Err(at("nats", Mistake::NoClusterPools));
-    }
-    if let Some((name, schedule)) = schedules
-        .iter()
-        .find(|(_, schedule)| pools.iter().any(|pool| pool.name == schedule.pool && pool.durable.is_some()))
-    {
-        let place = source.place_of(&["schedules", name.as_str(), "pool"]);
-        return Err(ConfigError::at(place, Mistake::ScheduleInCluster(schedule.pool.clone())));
     }
     settings.check().map_err(|error| at(key_of(&error), Mistake::Cluster(error)))?;
     Ok(Some(ClusterConfig { settings, password, is_node: table.node }))
@@ -251,6 +243,13 @@ mod tests {
     }
 
     #[test]
+    fn a_schedule_may_have_a_pool_of_the_cluster() {
+        let nats = "nats = \"localhost\"\n[schedules.a]\ncron = \"@daily\"\npool = \"fib\"";
+        let config = parsed(nats, "durable = true").unwrap();
+        assert_eq!((&*config.schedules[0].pool, config.is_in_cluster(&config.pools[0])), ("fib", true));
+    }
+
+    #[test]
     fn what_a_cluster_cannot_do_is_an_error_at_its_key() {
         let nats = "nats = \"localhost\"";
         for (cluster, pool, word) in [
@@ -274,11 +273,6 @@ mod tests {
             ),
             (&format!("{nats}\nlease = \"2s\""), "durable = true", "6:9: lease is at least 3s"),
             ("namespace = \"a\"", "durable = true", "missing key `nats`"),
-            (
-                &format!("{nats}\n[schedules.a]\ncron = \"@daily\"\npool = \"fib\""),
-                "durable = true",
-                "pool `fib` is in a cluster",
-            ),
         ] {
             let error = parsed(cluster, pool).unwrap_err();
             assert!(error.contains(word), "{error}");

@@ -172,11 +172,6 @@ pub(crate) enum Mistake {
         "a pool of the cluster needs a bound on its jobs' time; set timeout, or a max_timeout other than `none`"
     )]
     NoTimeoutInCluster,
-    /// Each front would submit its job.
-    #[error(
-        "pool `{0}` is in a cluster, where each server would submit the job; run the schedule in a pool of one server"
-    )]
-    ScheduleInCluster(String),
     /// Settings of a cluster that do not fit together.
     #[error(transparent)]
     Cluster(procpool_nats::SettingsError),

@@ -100,8 +100,7 @@ impl Config {
             return Err(ConfigError::at(source.place_of(&["pools"]), Mistake::NoPools));
         };
         let jobs = jobs::settings(&file.jobs, source)?;
-        let tables = (&file.jobs, &file.schedules);
-        let cluster = cluster::settings(file.cluster.as_ref(), tables, &mut pools, source)?;
+        let cluster = cluster::settings(file.cluster.as_ref(), &file.jobs, &mut pools, source)?;
         let has_durable = cluster.is_none() && pools.iter().any(|pool| pool.durable.is_some());
         let durable = durable::settings(&file.jobs, has_durable, source)?;
         let schedules = file.schedules.into_iter();

@@ -1,14 +1,47 @@
-//! [`StoreNotes`]: how far each schedule is done, beside the durable jobs.
+//! How far each schedule is done: [`StoreNotes`] are beside the durable jobs, [`ClusterNotes`] beside those of a cluster.
 
-use procpool_jobs::{DurableJobs, JobNote, Note, NoteOfJob, Notes, Run};
+use procpool_jobs::{DurableJobs, JobNote, Jobs, Ledger, MemoryNotes, Note, NoteOfJob, Notes, Run};
+use procpool_nats::ClusterJobs;
 use procpool_protocol::JobId;
 use procpool_protocol::engine::BoxFuture;
 use procpool_schedules::Wall;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Notes that survive a restart.
 #[derive(Clone, Debug)]
 pub(super) struct StoreNotes(pub(super) DurableJobs);
+
+/// Notes that all servers of a cluster share about schedules of its pools. Those about other pools are in memory.
+#[derive(Clone, Debug)]
+pub(super) struct ClusterNotes {
+    cluster: ClusterJobs,
+    memory: MemoryNotes,
+}
+
+impl ClusterNotes {
+    pub(super) fn new(cluster: ClusterJobs) -> Self {
+        Self { cluster, memory: MemoryNotes::default() }
+    }
+}
+
+impl Notes for ClusterNotes {
+    fn get(&self, schedule: &str) -> BoxFuture<'_, Option<Note>> {
+        self.memory.get(schedule)
+    }
+
+    fn put(&self, schedule: &str, note: Note) -> BoxFuture<'_, ()> {
+        self.memory.put(schedule, note)
+    }
+
+    fn forget(&self, schedule: &str) -> BoxFuture<'_, ()> {
+        self.memory.forget(schedule)
+    }
+
+    fn ledger(&self, pool: &str) -> Option<Arc<dyn Ledger>> {
+        self.cluster.is_durable(pool).then(|| Arc::new(self.cluster.clone()) as Arc<dyn Ledger>)
+    }
+}
 
 /// A note as JSON. Times are seconds since 1970.
 #[derive(Serialize, Deserialize)]
