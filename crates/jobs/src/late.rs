@@ -127,8 +127,9 @@ impl Notes for LateJobs {
         self.notes().map_or_else(|| Box::pin(async { None }) as BoxFuture<'_, _>, |notes| notes.get(schedule))
     }
 
-    fn put(&self, schedule: &str, note: Note) -> BoxFuture<'_, ()> {
-        self.notes().map_or_else(|| Box::pin(async {}) as BoxFuture<'_, _>, |notes| notes.put(schedule, note))
+    fn put(&self, schedule: &str, note: Note) -> BoxFuture<'_, bool> {
+        let none = || Box::pin(async { false }) as BoxFuture<'_, _>;
+        self.notes().map_or_else(none, |notes| notes.put(schedule, note))
     }
 
     fn beside(&self, schedule: &str, note: NoteOfJob) -> Option<JobNote> {

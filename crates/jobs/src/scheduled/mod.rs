@@ -13,9 +13,9 @@ use procpool_protocol::outcome::Refusal;
 use procpool_protocol::{JobError, JobId};
 use procpool_registry::Record;
 use procpool_schedules::{Schedule, Wall};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -103,6 +103,14 @@ struct Inner {
     /// Held while the notes of a schedule of this server alone change.
     stepping: tokio::sync::Mutex<()>,
     seen: shared::Seen,
+    /// Notes that were not written.
+    unwritten: Mutex<HashMap<Arc<str>, Unwritten>>,
+}
+
+/// A note that was not written, and the one that was there instead.
+struct Unwritten {
+    note: Note,
+    written: Option<Note>,
 }
 
 impl fmt::Debug for Schedules {
@@ -127,6 +135,7 @@ impl Schedules {
             replaced_shared: Notify::new(),
             stepping: tokio::sync::Mutex::default(),
             seen: shared::Seen::default(),
+            unwritten: Mutex::default(),
         }))
     }
 
@@ -140,6 +149,7 @@ impl Schedules {
         for gone in old.iter().filter(|it| !names.contains(&it.name)) {
             self.0.notes.forget(&gone.name).await;
             self.0.seen.forget(&gone.name);
+            self.unwritten().remove(&gone.name);
         }
         self.0.replaced.notify_one();
         self.0.replaced_shared.notify_one();
@@ -209,9 +219,35 @@ impl Schedules {
         self.all().iter().any(|it| &*it.name == name)
     }
 
+    fn unwritten(&self) -> MutexGuard<'_, HashMap<Arc<str>, Unwritten>> {
+        self.0.unwritten.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns what was noted of a schedule last, also if it was not written: its run would be submitted again.
+    async fn noted(&self, name: &str) -> Option<Note> {
+        let written = self.0.notes.get(name).await;
+        let mut unwritten = self.unwritten();
+        match unwritten.get(name) {
+            Some(other) if other.written == written => return Some(other.note.clone()),
+            // It has been written since, beside a job.
+            Some(_) => drop(unwritten.remove(name)),
+            None => {}
+        }
+        written
+    }
+
+    async fn put(&self, name: &Arc<str>, note: Note) {
+        if self.0.notes.put(name, note.clone()).await {
+            self.unwritten().remove(name);
+        } else {
+            let written = self.0.notes.get(name).await;
+            self.unwritten().insert(name.clone(), Unwritten { note, written });
+        }
+    }
+
     /// Returns what was noted of a schedule. A new one begins now.
     async fn note(&self, scheduled: &Scheduled, now: Wall) -> Note {
-        let noted = self.0.notes.get(&scheduled.name).await;
+        let noted = self.noted(&scheduled.name).await;
         noted.unwrap_or(Note { done: now, last: None, left_out: 0 })
     }
 
@@ -231,20 +267,20 @@ impl Schedules {
         let enqueued = jobs.enqueue(order).await?;
         let job = enqueued.decision.record().id;
         if !enqueued.is_noted {
-            notes.put(&scheduled.name, with(job)).await;
+            self.put(&scheduled.name, with(job)).await;
         }
         Ok(job)
     }
 
     /// Submits the runs of one schedule that are due. Returns when to look again.
     async fn step(&self, scheduled: &Scheduled, told: &impl Fn(&str, Report)) -> Duration {
-        let (name, notes) = (&*scheduled.name, &self.0.notes);
+        let name = &scheduled.name;
         let _stepping = self.0.stepping.lock().await;
         if !self.has(name) {
             return LOOK;
         }
         let now = (self.0.clock)();
-        let noted = notes.get(name).await;
+        let noted = self.noted(name).await;
         let is_new = noted.is_none();
         let mut note = noted.unwrap_or(Note { done: now, last: None, left_out: 0 });
         let is_running = self.last_job(&note).await.is_some_and(|record| !record.state.is_finished());
@@ -267,7 +303,7 @@ impl Schedules {
                 Err(error) => {
                     note.last = Some(Run { at, job: Err(error.to_string()) });
                     told(name, Report::Refused(at, error));
-                    notes.put(name, note.clone()).await;
+                    self.put(name, note.clone()).await;
                 }
             }
         }
@@ -276,7 +312,7 @@ impl Schedules {
         }
         if is_news && step.due.is_empty() {
             note.done = step.done;
-            notes.put(name, note).await;
+            self.put(name, note).await;
         }
         step.next.map_or(LOOK, |next| next.since(now).clamp(Duration::from_secs(1), LOOK))
     }

@@ -40,8 +40,8 @@ pub trait Notes: Send + Sync + 'static {
     /// Returns what was noted last. `None` for a new schedule.
     fn get(&self, schedule: &str) -> BoxFuture<'_, Option<Note>>;
 
-    /// Replaces what was noted. Ready once it is as durable as the jobs.
-    fn put(&self, schedule: &str, note: Note) -> BoxFuture<'_, ()>;
+    /// Replaces what was noted. Ready once it is as durable as the jobs. Returns whether it is.
+    fn put(&self, schedule: &str, note: Note) -> BoxFuture<'_, bool>;
 
     /// Returns what must be written in the same step as a job, if its pool is durable at that step. `note` is asked with the id
     /// of the job. `None`, the default, if these notes are elsewhere.
@@ -76,9 +76,9 @@ impl Notes for MemoryNotes {
         Box::pin(ready(self.lock().get(schedule).cloned()))
     }
 
-    fn put(&self, schedule: &str, note: Note) -> BoxFuture<'_, ()> {
+    fn put(&self, schedule: &str, note: Note) -> BoxFuture<'_, bool> {
         self.lock().insert(schedule.to_owned(), note);
-        Box::pin(ready(()))
+        Box::pin(ready(true))
     }
 
     fn forget(&self, schedule: &str) -> BoxFuture<'_, ()> {

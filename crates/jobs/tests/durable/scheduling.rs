@@ -11,6 +11,7 @@ use procpool_protocol::{Encoding, JobId, Payload};
 use procpool_registry::Settings;
 use procpool_schedules::{Calendar, Schedule, Wall};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::mpsc;
 
 /// A full minute.
@@ -41,9 +42,9 @@ impl Notes for Beside {
         Box::pin(async move { read(&self.0.note(name).await?) })
     }
 
-    fn put(&self, schedule: &str, note: Note) -> BoxFuture<'_, ()> {
+    fn put(&self, schedule: &str, note: Note) -> BoxFuture<'_, bool> {
         let name = schedule.to_owned();
-        Box::pin(async move { self.0.put_note(name, Some(written(&note))).await.unwrap_or_default() })
+        Box::pin(async move { self.0.put_note(name, Some(written(&note))).await.is_ok() })
     }
 
     fn beside(&self, schedule: &str, note: NoteOfJob) -> Option<JobNote> {
@@ -60,6 +61,8 @@ struct Reloading {
     notes: Beside,
     pools: DurablePools,
     after: Vec<&'static str>,
+    /// There is no space for a note without a job.
+    is_full: Arc<AtomicBool>,
 }
 
 impl Notes for Reloading {
@@ -67,7 +70,10 @@ impl Notes for Reloading {
         self.notes.get(schedule)
     }
 
-    fn put(&self, schedule: &str, note: Note) -> BoxFuture<'_, ()> {
+    fn put(&self, schedule: &str, note: Note) -> BoxFuture<'_, bool> {
+        if self.is_full.load(Ordering::Relaxed) {
+            return Box::pin(async { false });
+        }
         self.notes.put(schedule, note)
     }
 
@@ -161,7 +167,7 @@ async fn a_run_is_noted_once_also_if_a_reload_makes_its_pool_durable_at_that_mom
         let durable = Arc::new(desk.jobs.clone());
         let jobs = RoutedJobs::new(durable, Arc::new(memory), pools.clone());
         let is_durable = !after.is_empty();
-        let notes = Reloading { notes: Beside(desk.jobs.clone()), pools, after };
+        let notes = Reloading { notes: Beside(desk.jobs.clone()), pools, after, is_full: Arc::default() };
         let schedules = minutely_of(Arc::new(jobs), Arc::new(notes)).await;
         let due = Note { done: Wall::from_secs(NOW - 1), last: None, left_out: 0 };
         soon(desk.jobs.put_note("often", Some(written(&due)))).await.unwrap();
@@ -174,6 +180,30 @@ async fn a_run_is_noted_once_also_if_a_reload_makes_its_pool_durable_at_that_mom
         let note = read(&soon(desk.jobs.note("often")).await.unwrap()).unwrap();
         assert_eq!((note.done, note.last), (Wall::from_secs(NOW), Some(Run { at, job: Ok(job) })));
     }
+}
+
+#[tokio::test]
+async fn a_run_whose_note_finds_no_space_is_not_submitted_again_by_the_same_process() {
+    let desk = Desk::new(once());
+    let memory = LocalJobs::new(desk.engine.clone(), Settings::default()).unwrap();
+    let (notes, pools) = (Beside(desk.jobs.clone()), DurablePools::default());
+    let is_full = Arc::new(AtomicBool::new(true));
+    let notes = Reloading { notes, pools, after: Vec::new(), is_full: is_full.clone() };
+    let schedules = minutely_of(Arc::new(memory), Arc::new(notes)).await;
+    let due = Note { done: Wall::from_secs(NOW - 1), last: None, left_out: 0 };
+    soon(desk.jobs.put_note("often", Some(written(&due)))).await.unwrap();
+    let Report::Submitted(at, job) = report(&schedules).await else { panic!("a job is submitted") };
+    let last = |schedules: &Schedules| {
+        let schedules = schedules.clone();
+        async move { soon(schedules.list()).await[0].last.clone() }
+    };
+    assert_eq!(last(&schedules).await, Some(Run { at, job: Ok(job) }));
+    // A note that is written later counts again.
+    is_full.store(false, Ordering::Relaxed);
+    let job = soon(schedules.run_now("often")).await.unwrap().unwrap();
+    assert_eq!(last(&schedules).await, Some(Run { at: Wall::from_secs(NOW), job: Ok(job) }));
+    let note = read(&soon(desk.jobs.note("often")).await.unwrap()).unwrap();
+    assert_eq!((note.done, note.last.unwrap().job), (Wall::from_secs(NOW), Ok(job)));
 }
 
 #[tokio::test]

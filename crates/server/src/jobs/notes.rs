@@ -30,7 +30,7 @@ impl Notes for ClusterNotes {
         self.memory.get(schedule)
     }
 
-    fn put(&self, schedule: &str, note: Note) -> BoxFuture<'_, ()> {
+    fn put(&self, schedule: &str, note: Note) -> BoxFuture<'_, bool> {
         self.memory.put(schedule, note)
     }
 
@@ -60,10 +60,13 @@ struct SavedRun {
 }
 
 impl StoreNotes {
-    async fn write(&self, schedule: &str, note: Option<Vec<u8>>) {
-        if let Err(error) = self.0.put_note(name(schedule), note).await {
+    /// Returns whether it was written.
+    async fn write(&self, schedule: &str, note: Option<Vec<u8>>) -> bool {
+        let written = self.0.put_note(name(schedule), note).await;
+        if let Err(error) = &written {
             tracing::error!(schedule, %error, "failed to remember how far a schedule is done");
         }
+        written.is_ok()
     }
 }
 
@@ -73,7 +76,7 @@ impl Notes for StoreNotes {
         Box::pin(async move { read(&self.0.note(name).await?) })
     }
 
-    fn put(&self, schedule: &str, note: Note) -> BoxFuture<'_, ()> {
+    fn put(&self, schedule: &str, note: Note) -> BoxFuture<'_, bool> {
         let schedule = schedule.to_owned();
         Box::pin(async move { self.write(&schedule, Some(written(note))).await })
     }
@@ -84,7 +87,9 @@ impl Notes for StoreNotes {
 
     fn forget(&self, schedule: &str) -> BoxFuture<'_, ()> {
         let schedule = schedule.to_owned();
-        Box::pin(async move { self.write(&schedule, None).await })
+        Box::pin(async move {
+            self.write(&schedule, None).await;
+        })
     }
 }
 
