@@ -55,9 +55,13 @@ impl ClusterJobs {
             (since < FRESH).then(|| reading.nanos.saturating_add(streams::nanos(since)))
         };
         let known = *self.0.leader.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(time) = known.and_then(continued) {
-            return Ok(time);
+        match known.and_then(continued) {
+            Some(time) => Ok(time),
+            None => self.read_leader_time().await,
         }
+    }
+
+    async fn read_leader_time(&self) -> Result<u64, LinkError> {
         let cluster = self.0.front.cluster();
         let nanos = streams::leader_time(self.0.front.link(), &cluster.0.namespace.schedules()).await?;
         let reading = Reading { read: Instant::now(), nanos };
@@ -73,13 +77,15 @@ impl ClusterJobs {
     async fn entry(&self, schedule: &str) -> Result<Option<KeptEntry>, Away> {
         let subject = self.schedule(schedule)?;
         let stream = self.0.front.cluster().0.namespace.schedules();
-        let Some(stored) = self.0.front.link().last(&stream, &subject).await.map_err(away)? else {
+        let Some(stored) = self.0.front.link().last(&stream, &subject).await? else {
             return Ok(None);
         };
         // Of a newer version. It is not written over.
-        let saved = serde_json::from_slice(&stored.body)
+        let saved: Saved = serde_json::from_slice(&stored.body)
             .map_err(|error| Away(format!("the note of a schedule cannot be read: {error}")))?;
-        let now = self.leader_time().await.map_err(away)?;
+        // The clock that continues a reading stands still while this machine sleeps. The age of a run that is not marked decides
+        // whether its job is submitted.
+        let now = if saved.sent { self.leader_time().await? } else { self.read_leader_time().await? };
         let age = Duration::from_nanos(now.saturating_sub(stored.time));
         Ok(Some(KeptEntry { version: stored.seq, entry: read(saved), age }))
     }
@@ -88,7 +94,7 @@ impl ClusterJobs {
 impl Ledger for ClusterJobs {
     fn now(&self) -> BoxFuture<'_, Result<Wall, Away>> {
         Box::pin(async move {
-            let nanos = self.leader_time().await.map_err(away)?;
+            let nanos = self.leader_time().await?;
             Ok(Wall::from_secs(i64::try_from(nanos / 1_000_000_000).unwrap_or(i64::MAX)))
         })
     }
@@ -113,7 +119,7 @@ impl Ledger for ClusterJobs {
             match self.0.front.link().publish(subject, Some(expect), None, body.into()).await {
                 Ok(version) => Ok(Some(version)),
                 Err(error) if error.is_conflict() => Ok(None),
-                Err(error) => Err(away(error)),
+                Err(error) => Err(error.into()),
             }
         })
     }
@@ -138,8 +144,10 @@ impl Ledger for ClusterJobs {
     }
 }
 
-fn away(error: LinkError) -> Away {
-    Away(error.to_string())
+impl From<LinkError> for Away {
+    fn from(error: LinkError) -> Self {
+        Self(error.to_string())
+    }
 }
 
 fn saved(entry: &ScheduleEntry) -> Saved {
