@@ -126,7 +126,7 @@ impl<D: Durable> Core<D> {
         };
         self.broken = Some(cause.clone());
         self.shared.monitor.set_broken(&cause);
-        let _ = self.acts.send(vec![Act::AllGone]);
+        self.acts.perform(vec![Act::AllGone]);
         ops.into_iter().for_each(|op| op.refuse(|pool| broken(pool, &cause)));
     }
 
@@ -163,10 +163,7 @@ impl<D: Durable> Core<D> {
         if self.is_draining && self.lanes.is_idle() {
             acts.extend(self.drained.drain(..).map(Act::Done));
         }
-        if !acts.is_empty() {
-            // The task is gone with its runtime alone.
-            let _ = self.acts.send(acts);
-        }
+        self.acts.perform(acts);
     }
 
     fn perform_effects(&mut self, now: Time, acts: &mut Vec<Act>) {

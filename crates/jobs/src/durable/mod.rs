@@ -2,7 +2,7 @@
 //! [`Durable`] storage.
 //!
 //! One thread owns the registry and its storage. It applies all operations that wait, commits them once, and only then
-//! tells anybody or hands a job to a pool. A task beside it does that, so that the next group is on its way meanwhile.
+//! tells anybody or hands a job to a pool. For large groups, a task does that while the next group is on its way.
 
 mod core;
 mod group;
@@ -25,6 +25,8 @@ pub use self::health::Health;
 pub use self::ids::ordered;
 use self::op::{Op, Tell};
 pub use self::options::{DurableOptions, PoolOptions, Retry};
+pub use self::outcome::is_retried;
+use self::performer::Acts;
 use self::queue::{NotTaken, OpQueue};
 use self::shared::Shared;
 use self::view::View;
@@ -36,7 +38,7 @@ use procpool_registry::{CommitError, Durable, Query, Registry, Settings, Setting
 use std::fmt;
 use std::sync::Arc;
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 /// Jobs that survive this process, of the pools that are durable. Clones share them.
 #[derive(Clone)]
@@ -89,10 +91,9 @@ impl DurableJobs {
         let shared = Arc::new(Shared::new(engine, runtime, clock, options));
         let queue = Arc::<OpQueue>::default();
         let registry = Registry::durable(storage, settings, rand::random())?;
-        let (acts, to_perform) = mpsc::unbounded_channel();
+        let acts = Acts::start(shared.clone(), queue.clone());
         let mut core = Core::new(registry, shared.clone(), queue.clone(), acts);
         core.recover()?;
-        shared.runtime.spawn(performer::run(shared.clone(), queue.clone(), to_perform));
         let thread = std::thread::Builder::new().name("procpool-store".into());
         thread.spawn(move || core.run()).map_err(|error| OpenError::Thread { reason: error.to_string() })?;
         Ok(Self(Arc::new(Inner { shared, queue })))

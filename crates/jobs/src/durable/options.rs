@@ -117,7 +117,8 @@ impl PoolOptions {
 
 impl Retry {
     /// Returns the time until the attempt after this one, from 1. `random` is from 0 to 1.
-    pub(super) fn wait(&self, attempt: u32, random: f64) -> Duration {
+    #[must_use]
+    pub fn wait(&self, attempt: u32, random: f64) -> Duration {
         let exponent = i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX);
         let seconds = self.first.as_secs_f64() * self.factor.max(1.0).powi(exponent);
         let bounded = seconds.min(self.max.as_secs_f64());

@@ -54,7 +54,8 @@ fn is_unrun(error: &JobError) -> bool {
 
 /// Returns whether an outcome is worth another attempt. A function that asks for one knows what it has done. Otherwise
 /// the pool's jobs have to be repeatable, and the input must not be the cause.
-fn is_retried(error: &JobError, is_idempotent: bool) -> bool {
+#[must_use]
+pub fn is_retried(error: &JobError, is_idempotent: bool) -> bool {
     match error {
         JobError::Failed(failure) => failure.is_retryable(),
         JobError::Broke(failure) => failure.is_retryable() || is_idempotent,

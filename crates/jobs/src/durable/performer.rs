@@ -1,5 +1,5 @@
-//! [`Act`]: a thing to tell or to do once a group is durable. A task beside the store's thread performs them in order, so
-//! that the next group need not wait for them.
+//! [`Act`]: a thing to tell or to do once a group is durable. A task beside the store's thread performs those of large groups,
+//! in order, so that the next group need not wait for them. A few take less time than to wake the task.
 
 use super::op::{Accepted, Op, Tell};
 use super::queue::OpQueue;
@@ -10,11 +10,44 @@ use procpool_protocol::outcome::Finished;
 use procpool_protocol::{JobError, JobId};
 use procpool_registry::{Cancelled, ForeignCursor, Selection};
 use std::sync::Arc;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::task::yield_now;
 
-/// The way to the task. Their number is bounded by those who wait for an answer, and by the jobs that pools have.
-pub(super) type Acts = UnboundedSender<Vec<Act>>;
+/// Maximum number of acts that the store's thread performs by itself.
+const FEW: usize = 4;
+
+/// The way of acts to their end. Their number is bounded by those who wait for an answer, and by the jobs that pools have.
+#[derive(Clone)]
+pub(super) struct Acts {
+    shared: Arc<Shared>,
+    queue: Arc<OpQueue>,
+    task: UnboundedSender<Vec<Act>>,
+    /// Number of groups that the task has not performed.
+    waiting: Arc<AtomicUsize>,
+}
+
+impl Acts {
+    /// Returns the way, and starts the task.
+    pub(super) fn start(shared: Arc<Shared>, queue: Arc<OpQueue>) -> Self {
+        let (task, acts) = mpsc::unbounded_channel();
+        let this = Self { shared, queue, task, waiting: Arc::default() };
+        let (shared, queue, waiting) = (this.shared.clone(), this.queue.clone(), this.waiting.clone());
+        this.shared.runtime.spawn(run(shared, queue, waiting, acts));
+        this
+    }
+
+    /// Performs the acts of a group, after those of all groups before. The caller is in the runtime.
+    pub(super) fn perform(&self, acts: Vec<Act>) {
+        if acts.len() <= FEW && self.waiting.load(Ordering::Acquire) == 0 {
+            acts.into_iter().for_each(|act| perform(&self.shared, &self.queue, act));
+        } else {
+            self.waiting.fetch_add(1, Ordering::Relaxed);
+            // The task is gone with its runtime alone.
+            let _ = self.task.send(acts);
+        }
+    }
+}
 
 /// A thing to tell or to do.
 pub(super) enum Act {
@@ -47,7 +80,12 @@ pub(super) struct HandOut {
 }
 
 /// Performs acts until the store's thread has ended.
-pub(super) async fn run(shared: Arc<Shared>, queue: Arc<OpQueue>, mut acts: UnboundedReceiver<Vec<Act>>) {
+async fn run(
+    shared: Arc<Shared>,
+    queue: Arc<OpQueue>,
+    waiting: Arc<AtomicUsize>,
+    mut acts: UnboundedReceiver<Vec<Act>>,
+) {
     /// Number of acts after which other tasks get their turn.
     const TURN: usize = 64;
     while let Some(acts) = acts.recv().await {
@@ -57,6 +95,7 @@ pub(super) async fn run(shared: Arc<Shared>, queue: Arc<OpQueue>, mut acts: Unbo
             }
             perform(&shared, &queue, act);
         }
+        waiting.fetch_sub(1, Ordering::Release);
     }
 }
 

@@ -32,6 +32,8 @@ impl<D: Durable> Core<D> {
 
     /// Runs until somebody closes the store.
     pub(super) fn run(mut self) {
+        let runtime = self.shared.runtime.clone();
+        let _context = runtime.enter();
         self.look_ahead();
         let mut ops = Vec::new();
         let told = loop {
@@ -52,7 +54,7 @@ impl<D: Durable> Core<D> {
         drop(self);
         let closed = |op| if let Op::Close(tell) = op { Some(Act::Done(tell)) } else { None };
         let closed = told.into_iter().filter_map(closed);
-        let _ = acts.send(std::iter::once(Act::AllGone).chain(closed).collect());
+        acts.perform(std::iter::once(Act::AllGone).chain(closed).collect());
     }
 
     /// Returns how long the thread may wait for an operation. `None`: for ever.
