@@ -56,7 +56,7 @@ mod routed;
 mod running;
 mod scheduled;
 
-pub use durable::{DurableJobs, DurableOptions, Health, OpenError, PoolOptions, Retry, ordered};
+pub use durable::{DurableJobs, DurableOptions, Health, OpenError, PoolOptions, Retry, is_retried, ordered};
 pub use fingerprint::{fingerprint, key_digest};
 pub use ids::is_durable;
 pub use interface::{Enqueued, JobNote, Jobs, Order, Reruns};

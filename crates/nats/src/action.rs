@@ -26,6 +26,8 @@ pub enum Event {
     Finished {
         /// Whether it ended because of [`Action::Kill`].
         is_killed: bool,
+        /// Time before another attempt, if its outcome is worth one.
+        again: Option<Duration>,
     },
     /// This node's pool did not take the job, which certainly did not start.
     Refused,
@@ -88,6 +90,17 @@ pub enum Write {
         expect: u64,
         /// The number of the attempt.
         attempt: u32,
+        /// When it may start first.
+        due: Option<u64>,
+    },
+    /// The job has failed on this node, and waits for its next attempt.
+    Again {
+        /// The expected sequence.
+        expect: u64,
+        /// The number of the next attempt.
+        attempt: u32,
+        /// When that may start first, in milliseconds since 1970 by the server's clock.
+        due: u64,
     },
     /// The host of this claim was lost.
     HostLost {
@@ -100,8 +113,8 @@ pub enum Write {
     Expired {
         /// The expected sequence.
         expect: u64,
-        /// Whether an earlier attempt may have run.
-        ran: bool,
+        /// Number of attempts, all of which may have run.
+        attempts: u32,
     },
     /// The result of this node's run.
     Result {

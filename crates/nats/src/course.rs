@@ -7,7 +7,8 @@
 //!     └───────────┴──► …       └──► Reading     └──► Fenced      └──► Reading
 //! ```
 //!
-//! The first delivery of a job begins with the claim.
+//! The first delivery of a job begins with the claim, unless the job waits for its time. A failure that is worth another
+//! attempt ends with Writing(again) in place of the result.
 
 pub use crate::action::{Action, Ending, Event, Write, Written};
 use crate::decide::{self, Answer, Found, Step};
@@ -15,7 +16,9 @@ use crate::lease::{self, Lease};
 use crate::node_id::NodeId;
 use crate::order::Terms;
 use crate::record::Claim;
+use crate::times::Times;
 use crate::timings::Timings;
+use crate::wall::Wall;
 use procpool_registry::Time;
 use std::time::Duration;
 
@@ -35,8 +38,10 @@ pub struct Delivery {
     pub timings: Timings,
     /// When this node asked for jobs. The lease counts from here.
     pub requested: Time,
-    /// When the job's time is up.
-    pub deadline: Time,
+    /// The clock of the server that has the queue.
+    pub wall: Wall,
+    /// When the job may start first, by that clock, in milliseconds since 1970.
+    pub due: u64,
     /// Whether the workers of this node have the contract of the job. It does not start here else.
     pub fits: bool,
     /// Whether nobody had it before. It is claimed without a look at its record, which nearly always is none.
@@ -50,7 +55,7 @@ pub struct Course {
     nonce: u64,
     terms: Terms,
     timings: Timings,
-    deadline: Time,
+    times: Times,
     fits: bool,
     lease: Lease,
     state: State,
@@ -80,27 +85,37 @@ enum After {
     Claim { attempt: u32 },
     /// It is not known whether the result was stored, or it was not.
     Result { expect: u64, attempt: u32 },
+    /// The same of the wish for another attempt.
+    Again { expect: u64, attempt: u32, due: u64 },
 }
 
 impl Course {
     /// Returns the course of a delivery, with its first action.
     #[must_use]
-    pub fn new(delivery: Delivery) -> (Self, Action) {
-        let Delivery { me, nonce, terms, timings, requested, deadline, fits, is_first } = delivery;
-        let claim = Write::Claim { expect: 0, attempt: 1 };
-        let (state, action) = match is_first && fits {
-            true => (State::Writing(claim.clone()), Action::Write(claim)),
-            false => (State::Reading(After::Delivery), Action::Read),
-        };
+    pub fn new(now: Time, delivery: Delivery) -> (Self, Action) {
+        let Delivery { me, nonce, terms, timings, requested, wall, due, fits, is_first } = delivery;
         let (retry, tries, offered, lease) = (None, 0, None, Lease::new(timings, requested));
-        let course = Self { me, nonce, terms, timings, deadline, fits, lease, state, retry, tries, offered };
-        (course, action)
+        let (times, state) = (Times::new(wall, due, &terms), State::Reading(After::Delivery));
+        let mut course = Self { me, nonce, terms, timings, times, fits, lease, state, retry, tries, offered };
+        if is_first && fits && times.wait(now).is_zero() && !times.has_expired(now) {
+            let claim = Write::Claim { expect: 0, attempt: 1 };
+            course.state = State::Writing(claim.clone());
+            return (course, Action::Write(claim));
+        }
+        (course, Action::Read)
     }
 
     /// Returns the claim of this course with this number of an attempt.
     #[must_use]
     pub fn claim(&self, attempt: u32) -> Claim {
-        Claim { node: self.me.clone(), attempt, nonce: self.nonce, lease: self.timings.lease }
+        let (lease, due) = (self.timings.lease, self.times.of_attempt);
+        Claim { node: self.me.clone(), attempt, nonce: self.nonce, lease, due }
+    }
+
+    /// Returns what is left of the job's time.
+    #[must_use]
+    pub fn left(&self, now: Time) -> Duration {
+        self.times.left(now)
     }
 
     /// Returns whether this node may run the job, or holds its result. The answer to another node that asks.
@@ -108,9 +123,7 @@ impl Course {
     pub fn is_at_it(&self) -> bool {
         match &self.state {
             State::Running { .. } | State::Fenced { .. } => true,
-            State::Writing(write) => {
-                matches!(write, Write::Claim { .. } | Write::Result { .. } | Write::Release { .. })
-            }
+            State::Writing(write) => !matches!(write, Write::HostLost { .. } | Write::Expired { .. }),
             State::Reading(after) => *after != After::Delivery,
             State::Asking { .. } | State::Ended => false,
         }
@@ -156,16 +169,16 @@ impl Course {
                 self.leased(now, seq, attempt, lease::Event::Tick)
             }
             (State::Running { .. }, Event::Look) => vec![Action::Renew],
-            (State::Running { seq, attempt }, Event::Finished { .. }) => self.offer(now, seq, attempt),
-            (State::Running { seq, attempt }, Event::Refused) => {
-                self.write(Write::Release { expect: seq, attempt })
+            (State::Running { seq, attempt }, Event::Finished { again, .. }) => {
+                self.finished(now, seq, attempt, again)
             }
+            (State::Running { seq, attempt }, Event::Refused) => self.release(seq, attempt),
             (State::Fenced { is_decided: true, .. }, Event::Finished { .. } | Event::Refused) => {
                 self.end(Some(Action::Ack), Ending::Late)
             }
             // It ended just before the kill. The record decides whether that counts.
-            (State::Fenced { seq, attempt, .. }, Event::Finished { is_killed: false }) => {
-                self.offer(now, seq, attempt)
+            (State::Fenced { seq, attempt, .. }, Event::Finished { is_killed: false, again }) => {
+                self.finished(now, seq, attempt, again)
             }
             (State::Fenced { .. }, Event::Finished { .. } | Event::Refused) => self.end(None, Ending::Fenced),
             _ => Vec::new(),
@@ -176,7 +189,9 @@ impl Course {
         match *after {
             After::Claim { attempt } if self.is_mine(found) => self.claimed(now, found.expected(), attempt),
             After::Delivery | After::Claim { .. } => {
-                self.decide(now, decide::on_delivery(found, now >= self.deadline, self.fits))
+                self.times.of_attempt = found.due();
+                let (wait, has_expired) = (self.times.wait(now), self.times.has_expired(now));
+                self.decide(now, decide::on_delivery(found, wait, has_expired, self.fits))
             }
             After::Result { expect, attempt } => match found {
                 Found::Decided { by, attempt: last, .. } if *by == self.me && *last == attempt => {
@@ -186,6 +201,18 @@ impl Course {
                 found if found.expected() > expect => self.end(None, Ending::Late),
                 found if found.expected() == expect => self.write(Write::Result { expect, attempt }),
                 // An old copy: the record cannot have gone back.
+                _ => self.again(now),
+            },
+            After::Again { expect, attempt, due } => match found {
+                Found::Decided { .. } => self.end(Some(Action::Ack), Ending::Late),
+                // It was stored after all.
+                Found::Released { seq, attempt: next, due: at } if *seq > expect => {
+                    let wait = self.times.until(at.unwrap_or_default(), now);
+                    let is_ours = (*next, *at) == (attempt, Some(due));
+                    self.end(is_ours.then_some(Action::Nak(wait)), Ending::Left)
+                }
+                found if found.expected() > expect => self.end(None, Ending::Late),
+                found if found.expected() == expect => self.write(Write::Again { expect, attempt, due }),
                 _ => self.again(now),
             },
         }
@@ -211,13 +238,15 @@ impl Course {
                 vec![Action::Ask(node)]
             }
             Step::HostLost { expect, claim } => self.write(Write::HostLost { expect, claim }),
-            Step::Expire { expect, ran } => self.write(Write::Expired { expect, ran }),
+            Step::Expire { expect, attempts } => self.write(Write::Expired { expect, attempts }),
             Step::Ack => self.end(Some(Action::Ack), Ending::Known),
             // Not sooner: the node that runs it may lose its network now, and needs its lease to kill the job.
             Step::Later => self.end(Some(Action::Nak(self.timings.lease)), Ending::Left),
+            // The server keeps the time of the next delivery. One that comes early is returned again.
+            Step::NotYet(wait) => self.end(Some(Action::Nak(wait)), Ending::Left),
             Step::Foreign => {
                 // When its time is up, any node may say so.
-                let left = self.deadline.since(now);
+                let left = self.left(now);
                 let pause = if left.is_zero() { FOREIGN } else { FOREIGN.min(left) };
                 self.end(Some(Action::Nak(pause)), Ending::Left)
             }
@@ -225,7 +254,7 @@ impl Course {
     }
 
     fn answered(&mut self, now: Time, seq: u64, claim: &Claim, answer: Answer) -> Vec<Action> {
-        let has_expired = now >= self.deadline;
+        let has_expired = self.times.has_expired(now);
         self.decide(now, decide::on_answer(seq, claim, &self.terms, answer, has_expired, self.fits))
     }
 
@@ -241,6 +270,12 @@ impl Course {
             (Write::Release { .. }, Written::Stored(_)) => {
                 self.end(Some(Action::Nak(self.timings.returned)), Ending::Left)
             }
+            (Write::Again { due, .. }, Written::Stored(_)) => {
+                self.end(Some(Action::Nak(self.times.until(due, now))), Ending::Left)
+            }
+            (Write::Again { expect, attempt, due }, _) => {
+                self.look_again(now, After::Again { expect, attempt, due })
+            }
             // It has not started. So the next node to look finds that this one is not at it.
             (Write::Release { .. }, _) => self.end(None, Ending::GaveUp),
             (Write::HostLost { .. } | Write::Expired { .. }, Written::Stored(_)) => {
@@ -253,8 +288,8 @@ impl Course {
 
     /// The claim is in the record. The job starts unless the node came too late for that.
     fn claimed(&mut self, now: Time, seq: u64, attempt: u32) -> Vec<Action> {
-        if !self.lease.holds(now) || now >= self.deadline {
-            return self.write(Write::Release { expect: seq, attempt });
+        if !self.lease.holds(now) || self.times.has_expired(now) {
+            return self.release(seq, attempt);
         }
         self.tries = 0;
         self.state = State::Running { seq, attempt };
@@ -293,9 +328,18 @@ impl Course {
         vec![Action::Kill]
     }
 
-    fn offer(&mut self, now: Time, seq: u64, attempt: u32) -> Vec<Action> {
+    /// The job has ended here. Its end is the outcome, unless another attempt follows.
+    fn finished(&mut self, now: Time, expect: u64, attempt: u32, again: Option<Duration>) -> Vec<Action> {
         self.offered = Some(now);
-        self.write(Write::Result { expect: seq, attempt })
+        let again = again.filter(|_| decide::on_failure(attempt, &self.terms));
+        self.write(match again.and_then(|wait| self.times.next(now, wait)) {
+            Some(due) => Write::Again { expect, attempt: attempt + 1, due },
+            None => Write::Result { expect, attempt },
+        })
+    }
+
+    fn release(&mut self, expect: u64, attempt: u32) -> Vec<Action> {
+        self.write(Write::Release { expect, attempt, due: self.times.of_attempt })
     }
 
     fn write(&mut self, write: Write) -> Vec<Action> {

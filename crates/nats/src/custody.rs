@@ -13,14 +13,13 @@ use crate::node_id::NodeId;
 use crate::order::Order;
 use crate::payloads::{self, Place, Trouble};
 use crate::record::{Decided, Record, Released};
-use crate::run::{Run, Stop};
+use crate::run::{Played, Run, Stop};
 use crate::subjects::PoolNames;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use procpool_protocol::JobId;
 use procpool_protocol::engine::{BoxFuture, Priority};
-use procpool_registry::Time;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -51,24 +50,17 @@ enum Done {
     Event(Event),
     /// The same, with the outcome that the record has.
     Decided(Event, Decided),
-    /// The job ended here.
-    Ended(Option<(End, Bytes)>),
+    /// The job ended here, and may be tried again after this time.
+    Ended(Option<(End, Bytes)>, Option<Duration>),
 }
 
 type Work<'a> = FuturesUnordered<BoxFuture<'a, Done>>;
 
 /// Plays a delivery to its end.
 pub(crate) async fn run(shared: &Shared, holder: &Holder, handed: Handed, delivery: Delivery) {
-    let deadline = delivery.deadline;
-    let (mut course, first) = Course::new(delivery);
-    let mut custody = Custody {
-        shared,
-        handed,
-        deadline,
-        stop: watch::channel(Stop::Nothing).0,
-        result: None,
-        decided: None,
-    };
+    let (mut course, first) = Course::new(shared.cluster.0.now(), delivery);
+    let stop = watch::channel(Stop::Nothing).0;
+    let mut custody = Custody { shared, handed, stop, result: None, decided: None };
     let mut work = Work::new();
     // The first action may be the claim, about which another node asks as soon as it is stored.
     holder.is_at_it.store(course.is_at_it(), Ordering::Relaxed);
@@ -97,7 +89,7 @@ pub(crate) async fn run(shared: &Shared, holder: &Holder, handed: Handed, delive
                     custody.decided = Some(decided);
                     event
                 }
-                Done::Ended(end) => custody.ended(end),
+                Done::Ended(end, again) => custody.ended(end, again),
             },
             () = holder.look.notified() => Event::Look,
             () = tick => Event::Tick,
@@ -112,7 +104,6 @@ pub(crate) async fn run(shared: &Shared, holder: &Holder, handed: Handed, delive
 struct Custody<'a> {
     shared: &'a Shared,
     handed: Handed,
-    deadline: Time,
     stop: watch::Sender<Stop>,
     result: Option<(End, Bytes)>,
     /// The outcome of the job.
@@ -152,7 +143,9 @@ impl<'a> Custody<'a> {
                 }));
             }
             Action::Renew => work.push(self.renew()),
-            Action::Start { .. } => work.push(self.start()),
+            Action::Start { attempt } => {
+                work.push(self.start(attempt, course.left(self.shared.cluster.0.now())));
+            }
             Action::Kill => {
                 tracing::warn!(job = %self.handed.id, "kills a job whose lease or record is lost");
                 self.stop.send_replace(if self.decided.is_some() { Stop::All } else { Stop::Run });
@@ -238,11 +231,11 @@ impl<'a> Custody<'a> {
         }
     }
 
-    fn ended(&mut self, end: Option<(End, Bytes)>) -> Event {
+    fn ended(&mut self, end: Option<(End, Bytes)>, again: Option<Duration>) -> Event {
         let Some((end, output)) = end else { return Event::Refused };
         let is_killed = matches!(end, End::Cancelled { .. });
         self.result = Some((end, output));
-        Event::Finished { is_killed }
+        Event::Finished { is_killed, again }
     }
 
     fn write(
@@ -255,15 +248,18 @@ impl<'a> Custody<'a> {
             |attempt, end, output| Record::Decided(Decided { by: me.clone(), attempt, end, output });
         let (expect, record) = match write {
             Write::Claim { expect, attempt } => (expect, Record::Claimed(course.claim(attempt))),
-            Write::Release { expect, attempt } => {
-                (expect, Record::Released(Released { node: me.clone(), attempt }))
+            Write::Release { expect, attempt, due } => {
+                (expect, Record::Released(Released { node: me.clone(), attempt, due }))
+            }
+            Write::Again { expect, attempt, due } => {
+                (expect, Record::Released(Released { node: me.clone(), attempt, due: Some(due) }))
             }
             Write::HostLost { expect, claim } => {
                 (expect, decided(claim.attempt, End::HostLost { node: claim.node }, Bytes::new()))
             }
-            Write::Expired { expect, ran } => {
-                let limit = self.handed.order.terms.timeout;
-                (expect, decided(0, End::TimedOut { ran, limit }, Bytes::new()))
+            Write::Expired { expect, attempts } => {
+                let (ran, limit) = (attempts > 0, self.handed.order.terms.timeout);
+                (expect, decided(attempts, End::TimedOut { ran, limit }, Bytes::new()))
             }
             Write::Result { expect, attempt } => {
                 let lost = || (End::Other { message: "its node has lost the result".into() }, Bytes::new());
@@ -303,7 +299,7 @@ impl<'a> Custody<'a> {
         })
     }
 
-    fn start(&self) -> BoxFuture<'a, Done> {
+    fn start(&self, attempt: u32, left: Duration) -> BoxFuture<'a, Done> {
         let Handed { id, pool, names, order, priority, .. } = &self.handed;
         let run = Run {
             shared: self.shared,
@@ -312,10 +308,16 @@ impl<'a> Custody<'a> {
             names: names.clone(),
             order: order.clone(),
             priority: *priority,
-            deadline: self.deadline,
+            attempt,
+            deadline: self.shared.cluster.0.now() + left,
             stop: self.stop.subscribe(),
         };
-        Box::pin(async move { Done::Ended(run.play().await) })
+        Box::pin(async move {
+            match run.play().await {
+                Some(Played { end, output, again }) => Done::Ended(Some((end, output)), again),
+                None => Done::Ended(None, None),
+            }
+        })
     }
 }
 
@@ -325,7 +327,7 @@ async fn read(link: &Link, stream: String, subject: String) -> Option<(Found, Op
     let seq = stored.seq;
     Some(match Record::open(&stored.body) {
         Ok(Record::Claimed(claim)) => (Found::Claimed { seq, claim }, None),
-        Ok(Record::Released(Released { attempt, .. })) => (Found::Released { seq, attempt }, None),
+        Ok(Record::Released(Released { attempt, due, .. })) => (Found::Released { seq, attempt, due }, None),
         Ok(Record::Decided(decided)) => {
             (Found::Decided { seq, by: decided.by.clone(), attempt: decided.attempt }, Some(decided))
         }

@@ -6,7 +6,7 @@
 use crate::end::End;
 use crate::envelope::{self, HeadTooLarge, Unreadable};
 use crate::front::Front;
-use crate::look::{Unreachable, is_queued};
+use crate::look::{Unreachable, queued};
 use crate::node_id::NodeId;
 use crate::order::{self, Order};
 use crate::record::Decided;
@@ -45,7 +45,7 @@ impl DeadLetter {
         let Decided { by, attempt, end, .. } = self.decided.clone();
         let head =
             Head { priority: self.priority.as_str().to_owned(), by, attempt, end, order: self.order.head() };
-        envelope::seal_apart(self.order.large.is_some(), &head, &self.order.input.bytes)
+        envelope::seal_new(self.order.large.is_some(), &head, &self.order.input.bytes)
     }
 
     /// Reads a letter.
@@ -91,7 +91,7 @@ impl Front {
         let mut tries = 0;
         loop {
             // Before the letter: it is written while the queue has the job.
-            let may_come = tries < 20 && is_queued(self.link(), names, id).await?;
+            let may_come = tries < 20 && queued(self.link(), names, id).await?.is_some();
             if let Some((letter, ..)) = self.letter(pool, id).await? {
                 return self.submission_of(pool, id, letter).await;
             }
@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn a_letter_has_the_job_and_its_outcome() {
         let job = Submission::new("fib", Payload::json("94"), Encoding::Json);
-        let terms = Terms { idempotent: false, attempts: 1, timeout: Duration::from_secs(9) };
+        let terms = Terms { idempotent: false, attempts: 1, timeout: Duration::from_secs(9), retry: None };
         let mut order = Order::of(job, terms, None);
         order.contract = Some(Contract::new("fib", 1, None));
         let end = End::HostLost { node: NodeId::new("a", 1) };

@@ -3,6 +3,7 @@
 use crate::node_id::NodeId;
 use crate::order::Terms;
 use crate::record::Claim;
+use std::time::Duration;
 
 /// The record of a job, as far as a decision needs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,12 +17,14 @@ pub enum Found {
         /// The claim.
         claim: Claim,
     },
-    /// A node gave the job back before it started.
+    /// A node gave the job back before it started, or for another attempt.
     Released {
         /// The sequence of the record.
         seq: u64,
-        /// The number of the attempt that did not start.
+        /// The number of the next attempt.
         attempt: u32,
+        /// When it may start first, in milliseconds since 1970. `None` if the order says so.
+        due: Option<u64>,
     },
     /// The job has its outcome.
     Decided {
@@ -43,6 +46,16 @@ impl Found {
         match self {
             Self::Nothing | Self::Unreadable => 0,
             Self::Claimed { seq, .. } | Self::Released { seq, .. } | Self::Decided { seq, .. } => *seq,
+        }
+    }
+
+    /// Returns when the present attempt may start first, if the record says so.
+    #[must_use]
+    pub fn due(&self) -> Option<u64> {
+        match self {
+            Self::Claimed { claim, .. } => claim.due,
+            Self::Released { due, .. } => *due,
+            _ => None,
         }
     }
 }
@@ -88,36 +101,50 @@ pub enum Step {
     Expire {
         /// The expected sequence.
         expect: u64,
-        /// Whether an earlier attempt may have run.
-        ran: bool,
+        /// Number of attempts, all of which may have run.
+        attempts: u32,
     },
     /// Remove the job from the queue: it has its outcome.
     Ack,
     /// Leave the job to a later delivery, because its node runs it.
     Later,
+    /// Return the job to the queue for this time: it waits for its own.
+    NotYet(Duration),
     /// Leave the job to a newer build, or to a node with its contract.
     Foreign,
 }
 
-/// Decides about a delivered job. `has_expired` says that its time is up, `fits` that the workers of this node have its
-/// contract.
+/// Decides about a delivered job. `wait` is the time until it may start, `has_expired` says that its time is up, and `fits`
+/// that the workers of this node have its contract.
+///
+/// A job that waits for its time has a record once it was cancelled. So the record comes first.
 #[must_use]
-pub fn on_delivery(found: &Found, has_expired: bool, fits: bool) -> Step {
+pub fn on_delivery(found: &Found, wait: Duration, has_expired: bool, fits: bool) -> Step {
     match found {
         Found::Unreadable => Step::Foreign,
         Found::Decided { .. } => Step::Ack,
-        Found::Nothing if has_expired => Step::Expire { expect: 0, ran: false },
+        Found::Nothing | Found::Released { .. } if !wait.is_zero() => Step::NotYet(wait),
+        Found::Nothing if has_expired => Step::Expire { expect: 0, attempts: 0 },
         Found::Nothing | Found::Released { .. } if !fits && !has_expired => Step::Foreign,
         Found::Nothing => Step::Claim { expect: 0, attempt: 1 },
-        Found::Released { seq, attempt } if has_expired => Step::Expire { expect: *seq, ran: *attempt > 1 },
-        Found::Released { seq, attempt } => Step::Claim { expect: *seq, attempt: *attempt },
+        Found::Released { seq, attempt, .. } if has_expired => {
+            Step::Expire { expect: *seq, attempts: attempt.saturating_sub(1) }
+        }
+        Found::Released { seq, attempt, .. } => Step::Claim { expect: *seq, attempt: *attempt },
         Found::Claimed { seq, claim } => Step::Ask { seq: *seq, claim: claim.clone() },
     }
 }
 
+/// Decides whether a job that failed at this attempt is tried again, if there is time.
+#[must_use]
+pub fn on_failure(attempt: u32, terms: &Terms) -> bool {
+    terms.retry.is_some_and(|retry| attempt < retry.attempts)
+}
+
 /// Decides about a claimed job after its node was asked.
 ///
-/// A job that is not idempotent never gets a second claim. So it starts at most once, whatever the queue does.
+/// A job that is not idempotent never gets a claim over another one. So each attempt starts at most once, whatever the queue
+/// does, and there is a second one only where the first has failed in a way that is tried again.
 #[must_use]
 pub fn on_answer(
     seq: u64,
@@ -139,30 +166,51 @@ pub fn on_answer(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
+    use crate::retry::Retry;
 
     fn claim(attempt: u32) -> Claim {
-        Claim { node: NodeId::new("a", 1), attempt, nonce: 1, lease: Duration::from_secs(15) }
+        Claim { node: NodeId::new("a", 1), attempt, nonce: 1, lease: Duration::from_secs(15), due: None }
     }
 
     fn terms(idempotent: bool) -> Terms {
-        Terms { idempotent, attempts: 2, timeout: Duration::from_secs(60) }
+        Terms { idempotent, attempts: 2, timeout: Duration::from_secs(60), retry: None }
     }
 
     #[test]
     fn a_delivery_alone_decides_nothing() {
-        assert_eq!(on_delivery(&Found::Nothing, false, true), Step::Claim { expect: 0, attempt: 1 });
-        assert_eq!(on_delivery(&Found::Nothing, true, true), Step::Expire { expect: 0, ran: false });
+        let on_delivery = |found: &Found, has_expired| on_delivery(found, Duration::ZERO, has_expired, true);
+        assert_eq!(on_delivery(&Found::Nothing, false), Step::Claim { expect: 0, attempt: 1 });
+        assert_eq!(on_delivery(&Found::Nothing, true), Step::Expire { expect: 0, attempts: 0 });
         let decided = Found::Decided { seq: 3, by: NodeId::new("a", 1), attempt: 1 };
-        assert_eq!(on_delivery(&decided, true, true), Step::Ack);
+        assert_eq!(on_delivery(&decided, true), Step::Ack);
         assert_eq!(
-            on_delivery(&Found::Claimed { seq: 3, claim: claim(1) }, true, true),
+            on_delivery(&Found::Claimed { seq: 3, claim: claim(1) }, true),
             Step::Ask { seq: 3, claim: claim(1) }
         );
-        let released = Found::Released { seq: 4, attempt: 2 };
-        assert_eq!(on_delivery(&released, false, true), Step::Claim { expect: 4, attempt: 2 });
-        assert_eq!(on_delivery(&released, true, true), Step::Expire { expect: 4, ran: true });
-        assert_eq!(on_delivery(&Found::Unreadable, true, true), Step::Foreign);
+        let released = Found::Released { seq: 4, attempt: 2, due: None };
+        assert_eq!(on_delivery(&released, false), Step::Claim { expect: 4, attempt: 2 });
+        assert_eq!(on_delivery(&released, true), Step::Expire { expect: 4, attempts: 1 });
+        assert_eq!(on_delivery(&Found::Unreadable, true), Step::Foreign);
+    }
+
+    #[test]
+    fn a_job_waits_for_its_time_unless_it_has_an_outcome_or_a_claim() {
+        let wait = Duration::from_secs(7);
+        let on_delivery = |found: &Found| on_delivery(found, wait, false, false);
+        assert_eq!(on_delivery(&Found::Nothing), Step::NotYet(wait));
+        assert_eq!(on_delivery(&Found::Released { seq: 4, attempt: 2, due: Some(9) }), Step::NotYet(wait));
+        assert_eq!(on_delivery(&Found::Decided { seq: 3, by: NodeId::new("a", 1), attempt: 0 }), Step::Ack);
+        let claimed = Found::Claimed { seq: 3, claim: claim(1) };
+        assert_eq!(on_delivery(&claimed), Step::Ask { seq: 3, claim: claim(1) });
+    }
+
+    #[test]
+    fn a_failure_is_tried_again_while_attempts_are_left() {
+        let second = Duration::from_secs(1);
+        let retry = Retry { attempts: 3, first: second, factor: 1.0, max: second, whole: false };
+        let terms = Terms { retry: Some(retry), ..terms(false) };
+        assert_eq!([1, 2, 3].map(|attempt| on_failure(attempt, &terms)), [true, true, false]);
+        assert!(!on_failure(1, &Terms { retry: None, ..terms }));
     }
 
     #[test]
@@ -184,13 +232,11 @@ mod tests {
 
     #[test]
     fn a_job_of_another_contract_is_left_alone_until_its_time_is_up() {
-        let released = Found::Released { seq: 4, attempt: 1 };
+        let released = Found::Released { seq: 4, attempt: 1, due: None };
         for found in [&Found::Nothing, &released] {
-            assert_eq!(on_delivery(found, false, false), Step::Foreign);
-            assert_eq!(
-                on_delivery(found, true, false),
-                Step::Expire { expect: found.expected(), ran: false }
-            );
+            let on_delivery = |late| on_delivery(found, Duration::ZERO, late, false);
+            assert_eq!(on_delivery(false), Step::Foreign);
+            assert_eq!(on_delivery(true), Step::Expire { expect: found.expected(), attempts: 0 });
         }
         let answer =
             |idempotent, late| on_answer(3, &claim(1), &terms(idempotent), Answer::Silent, late, false);

@@ -73,7 +73,7 @@ impl Front {
             nonce,
             payload: order.input.bytes.clone(),
             // A node removes it at the end of the job. This is for the input of a front that died before it sent the job.
-            ttl: order.terms.timeout + pool.retain,
+            ttl: order.terms.longest().saturating_add(order.delay).saturating_add(pool.retain),
             patience: PATIENCE,
             waits_for_room: false,
         };
@@ -85,6 +85,15 @@ impl Front {
                 reason: error.to_string(),
             }),
             Err(_) => Err(EnqueueError::Away(PATIENCE)),
+        }
+    }
+
+    /// Removes the input of a job that no node will get.
+    pub(crate) async fn discard_input(&self, names: &PoolNames, id: JobId) {
+        let place = Place { stream: names.inputs(), subject: names.input(id) };
+        // Else it expires.
+        if let Err(error) = payloads::purge(&self.cluster().0, &place, None).await {
+            tracing::debug!(job = %id, %error, "the input of a cancelled job is kept");
         }
     }
 

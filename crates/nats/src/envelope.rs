@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 /// The newest version that this build reads.
 pub const VERSION: u32 = 2;
 
-/// The version of a message with its payload.
+/// The version of a message that the first builds read rightly.
 const WHOLE: u32 = 1;
 
 /// Maximum length of a head, in bytes. The standard error of a crash is its longest part.
@@ -38,13 +38,10 @@ pub fn seal<T: Serialize>(head: &T, payload: &[u8]) -> Result<Bytes, HeadTooLarg
     seal_as(WHOLE, head, payload)
 }
 
-/// Writes a head whose payload is elsewhere, if it `is_apart`, or else with its payload.
-pub(crate) fn seal_apart<T: Serialize>(
-    is_apart: bool,
-    head: &T,
-    payload: &[u8],
-) -> Result<Bytes, HeadTooLarge> {
-    seal_as(if is_apart { VERSION } else { WHOLE }, head, payload)
+/// Writes a message that builds of version 1 would misread, if `is_new`: its payload is elsewhere, or it has to wait. They
+/// leave it alone. Writes any other for all builds.
+pub(crate) fn seal_new<T: Serialize>(is_new: bool, head: &T, payload: &[u8]) -> Result<Bytes, HeadTooLarge> {
+    seal_as(if is_new { VERSION } else { WHOLE }, head, payload)
 }
 
 fn seal_as<T: Serialize>(version: u32, head: &T, payload: &[u8]) -> Result<Bytes, HeadTooLarge> {

@@ -7,18 +7,20 @@ use crate::end::End;
 use crate::hint;
 use crate::large::MAX_INLINE;
 use crate::link::{Link, LinkError};
-use crate::look::{AtLeader, JobState, Unreachable, finished, is_queued};
+use crate::look::{AtLeader, JobState, Queued, Unreachable, finished, queued};
 use crate::node_id::NodeId;
 use crate::order::Order;
 use crate::record::{Decided, Record};
 use crate::settings::PoolSettings;
 use crate::subjects::PoolNames;
 use crate::waiting::{Listener, Waiting};
+use crate::wall::{self, Wall};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use procpool_protocol::engine::Submission;
 use procpool_protocol::outcome::Finished;
 use procpool_protocol::{JobId, OutcomeKind};
+use procpool_registry::Time;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -163,14 +165,32 @@ impl Front {
     /// # Errors
     /// The reason for which the job is not accepted.
     pub async fn enqueue(&self, id: JobId, job: Submission) -> Result<(), EnqueueError> {
+        self.enqueue_later(id, job, Duration::ZERO).await
+    }
+
+    /// Accepts a job as [`enqueue`](Self::enqueue) does, which starts after this time at the earliest. The time counts from
+    /// the moment at which the server stores the job, by the server's clock, and its timeout from its end.
+    ///
+    /// # Errors
+    /// The reason for which the job is not accepted.
+    pub async fn enqueue_later(
+        &self,
+        id: JobId,
+        job: Submission,
+        delay: Duration,
+    ) -> Result<(), EnqueueError> {
         let (pool, names) = self.pool(&job.pool)?;
         let mut terms = pool.terms;
         terms.timeout =
             job.limits.timeout.or(pool.timeout).map_or(terms.timeout, |asked| asked.min(terms.timeout));
+        if let Some(retry) = &mut terms.retry {
+            retry.whole = job.limits.timeout.is_some();
+        }
         let priority = job.priority;
         let hints = self.cluster.0.namespace.hints(self.id.as_str());
         let mut order = Order::of(job, terms, Some(hints));
         order.contract = self.contracts.of(names);
+        order.delay = Duration::from_millis(wall::whole(delay));
         let (size, limit) = (order.input.bytes.len(), usize::try_from(pool.largest()).unwrap_or(usize::MAX));
         if size > limit {
             return Err(EnqueueError::PayloadTooLarge { size, limit });
@@ -303,33 +323,48 @@ impl Front {
         names: &PoolNames,
         id: JobId,
     ) -> Result<Option<CancelAnswer>, Unreachable> {
-        let is_queued = is_queued(self.link(), names, id).await?;
-        let (expect, attempt, node) =
-            match self.record(names, id).await?.map(|(stored, record)| (stored.seq, record)) {
-                Some((_, Record::Decided(decided))) => {
-                    let kind = match decided.end.into_outcome(id, Bytes::new()) {
-                        Ok(_) => OutcomeKind::Ok,
-                        Err(error) => error.kind(),
-                    };
-                    return Ok(Some(CancelAnswer::TooLate(kind)));
-                }
-                None if !is_queued => match self.at_leader(names, id).await? {
-                    AtLeader::Nothing => return Ok(Some(CancelAnswer::Unknown)),
-                    AtLeader::Queued => (0, 0, None),
-                    AtLeader::Record => return Ok(None),
-                },
-                None => (0, 0, None),
-                Some((seq, Record::Released(released))) => (seq, released.attempt, None),
-                Some((seq, Record::Claimed(claim))) => (seq, claim.attempt, Some(claim.node)),
-            };
-        let end = End::Cancelled { ran: node.is_some() }.after(attempt);
+        let queued = queued(self.link(), names, id).await?;
+        let (expect, attempt, node, wait) = match self.record(names, id).await? {
+            Some((_, Record::Decided(decided))) => {
+                let kind = match decided.end.into_outcome(id, Bytes::new()) {
+                    Ok(_) => OutcomeKind::Ok,
+                    Err(error) => error.kind(),
+                };
+                return Ok(Some(CancelAnswer::TooLate(kind)));
+            }
+            None if queued.is_none() => match self.at_leader(names, id).await? {
+                AtLeader::Nothing => return Ok(Some(CancelAnswer::Unknown)),
+                AtLeader::Queued | AtLeader::Record => return Ok(None),
+            },
+            None => (0, 0, None, queued.as_ref().map_or(Ok(Duration::ZERO), Queued::delay)?),
+            Some((stored, Record::Released(released))) => {
+                let wait = Wall(stored.time).until(released.due.unwrap_or_default(), Time::ZERO);
+                (stored.seq, released.attempt.saturating_sub(1), None, wait)
+            }
+            Some((stored, Record::Claimed(claim))) => {
+                (stored.seq, claim.attempt, Some(claim.node), Duration::ZERO)
+            }
+        };
+        // The record has to outlive the message, which may stay in the queue until its time has come.
+        let retain = pool.retain.saturating_add(wait);
+        let end = End::Cancelled { ran: attempt > 0 };
         let record = Record::Decided(Decided { by: self.id.clone(), attempt, end, output: Bytes::new() });
         let body = record.seal().map_err(|error| Unreachable { reason: error.to_string() })?;
-        match self.link().publish(names.record(id), Some(expect), Some(pool.retain), body).await {
+        match self.link().publish(names.record(id), Some(expect), Some(retain), body).await {
             Ok(_) => {
-                if let Some(node) = node {
-                    let subject = self.cluster.0.namespace.control(node.as_str());
-                    self.link().tell(subject, format!("look {id}").into()).await;
+                match (node, queued) {
+                    (Some(node), _) => {
+                        let subject = self.cluster.0.namespace.control(node.as_str());
+                        self.link().tell(subject, format!("look {id}").into()).await;
+                    }
+                    // No node has it, and none may look for long. Else, the next delivery removes it.
+                    (None, Some(queued)) => {
+                        let removed = self.link().remove(&names.queue(), queued.seq).await;
+                        if removed.is_ok() && queued.is_large() {
+                            self.discard_input(names, id).await;
+                        }
+                    }
+                    (None, None) => {}
                 }
                 self.waiting.wake(id, None);
                 Ok(Some(CancelAnswer::Done))

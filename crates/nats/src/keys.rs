@@ -80,7 +80,7 @@ impl From<LinkError> for KeyError {
 }
 
 impl Front {
-    /// Claims a key of a pool for a job with this id. `digest` stands for the key and its client.
+    /// Claims a key of a pool for a job with this id, which waits for `delay`. `digest` stands for the key and its client.
     ///
     /// # Errors
     /// When there is no room, or the server does not answer for 10 s.
@@ -90,6 +90,7 @@ impl Front {
         digest: &[u8; 32],
         fingerprint: &Fingerprint,
         id: JobId,
+        delay: Duration,
     ) -> Result<Claimed, KeyError> {
         let unknown = |error: crate::front::EnqueueError| KeyError::Unreachable(error.to_string());
         let (settings, names) = self.pool(pool).map_err(unknown)?;
@@ -99,7 +100,7 @@ impl Front {
         let (mut expect, mut held) = (0, mine.clone());
         loop {
             let body = serde_json::to_vec(&held).unwrap_or_default();
-            let ttl = Some(HELD + settings.terms.timeout);
+            let ttl = Some(HELD.saturating_add(settings.terms.longest()).saturating_add(delay));
             let error = match self.link().publish(subject.clone(), Some(expect), ttl, body.into()).await {
                 Ok(seq) => {
                     let of_another = held.id.filter(|_| held.first.is_some());

@@ -179,7 +179,7 @@ mod tests {
     }
 
     fn payload(length: usize) -> Bytes {
-        (0..length).map(|nth| (nth * 31 % 251) as u8).collect::<Vec<_>>().into()
+        (0..=250_u8).cycle().step_by(31).take(length).collect::<Vec<_>>().into()
     }
 
     #[test]

@@ -6,7 +6,8 @@
 //!
 //! The decisions are made without I/O and clock. `order` and `record` are the messages, `subjects` their
 //! places. `decide` says what a node does with a delivery, `lease` how long it may run a job, and `course`
-//! joins both to the life of one delivery. `tests/simulator` plays them against a model of the server.
+//! joins both to the life of one delivery. `wall` is the clock of the server, by which jobs wait for their time, and
+//! `retry` says how they are tried again. `tests/simulator` plays them against a model of the server.
 //!
 //! [`Cluster`] is the connection, checked and with its streams. [`Front`] and [`Node`] stand on it. `pulling` is the
 //! loop of a node, `custody` carries out a course, and `link` gives every request a deadline of its own. `membership` keeps
@@ -44,6 +45,7 @@ pub mod order;
 mod payloads;
 mod pulling;
 pub mod record;
+pub mod retry;
 mod room;
 mod run;
 mod secrets;
@@ -51,9 +53,11 @@ mod settings;
 mod streams;
 pub mod subjects;
 mod sweep;
+mod times;
 mod timings;
 pub mod transfer;
 mod waiting;
+pub mod wall;
 
 pub use cluster::{Cluster, ClusterError, OLDEST_SERVER};
 pub use contract::Contract;
@@ -66,6 +70,6 @@ pub use look::{JobState, Look, Unreachable};
 pub use membership::NodePool;
 pub use node::{Node, NodeFigures};
 pub use node_id::NodeId;
-pub use settings::{Credentials, PoolSettings, Settings, SettingsError};
+pub use settings::{Credentials, PoolSettings, RETAINED_LEASES, Settings, SettingsError};
 pub use streams::Difference;
 pub use timings::{Timings, UnfitTimings};

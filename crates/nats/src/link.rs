@@ -219,6 +219,12 @@ impl Link {
         stored(self.request(to, None, Bytes::new(), self.patience).await?)
     }
 
+    /// Returns the last message of some subjects, as some copy of the stream has it.
+    pub(crate) async fn last_of(&self, stream: &str, subjects: &str) -> Result<Option<Stored>, LinkError> {
+        let asked = json!({ "last_by_subj": subjects }).to_string();
+        stored(self.request(format!("$JS.API.DIRECT.GET.{stream}"), None, asked.into(), self.patience).await?)
+    }
+
     /// Returns the first message of some subjects from this sequence on, with its subject, as some copy has it.
     pub(crate) async fn next(
         &self,
@@ -231,6 +237,12 @@ impl Link {
         let message = self.request(to, None, asked.into(), self.patience).await?;
         let subject = header(&message, "Nats-Subject").unwrap_or_default().to_owned();
         Ok(stored(message)?.map(|stored| (subject, stored)))
+    }
+
+    /// Removes a message from a stream.
+    pub(crate) async fn remove(&self, stream: &str, seq: u64) -> Result<(), LinkError> {
+        let asked = json!({ "seq": seq, "no_erase": true });
+        self.api::<IgnoredAny>(&format!("STREAM.MSG.DELETE.{stream}"), &asked).await.map(drop)
     }
 
     /// Returns whether the leader of a stream has a message of a subject. Unlike a copy, it is never behind.

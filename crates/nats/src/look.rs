@@ -1,16 +1,17 @@
 //! How far a job is: reads its record, and whether the queue has it.
 
 use crate::end::End;
+use crate::envelope::Unreadable;
 use crate::front::Front;
 use crate::large::Reference;
 use crate::link::{Link, Stored};
 use crate::node_id::NodeId;
+use crate::order::Order;
 use crate::record::{Decided, Record};
 use crate::subjects::PoolNames;
 use bytes::Bytes;
 use procpool_protocol::outcome::{Finished, Timing};
 use procpool_protocol::{Encoding, JobId};
-use serde_json::json;
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -75,6 +76,8 @@ pub struct Look {
     pub attempt: u32,
     /// When the server stored this state, in nanoseconds since 1970 by its clock. `0` for a job without a record.
     pub since: u64,
+    /// When it may start first, in nanoseconds since 1970 by the server's clock. `0` if it need not wait.
+    pub due: u64,
     /// Whether the record is gone, and a dead letter tells of the job.
     pub is_letter: bool,
 }
@@ -93,12 +96,13 @@ impl Front {
     /// # Errors
     /// When the cluster did not answer.
     pub async fn look(&self, pool: &str, id: JobId) -> Result<Look, Unreachable> {
-        let mut look = Look { state: JobState::Unknown, version: 0, attempt: 0, since: 0, is_letter: false };
+        let mut look =
+            Look { state: JobState::Unknown, version: 0, attempt: 0, since: 0, due: 0, is_letter: false };
         let Ok((_, names)) = self.pool(pool) else { return Ok(look) };
         let mut record = self.record(names, id).await?;
         if record.is_none() {
-            if is_queued(self.link(), names, id).await? {
-                (look.state, look.version) = (JobState::Queued, 1);
+            if let Some(queued) = queued(self.link(), names, id).await? {
+                (look.state, look.version, look.due) = (JobState::Queued, 1, queued.due());
                 return Ok(look);
             }
             // It may have left the queue in between.
@@ -132,7 +136,10 @@ impl Front {
             Record::Claimed(claim) => {
                 (claim.attempt, JobState::Running { node: claim.node, attempt: claim.attempt })
             }
-            Record::Released(released) => (released.attempt.saturating_sub(1), JobState::Queued),
+            Record::Released(released) => {
+                look.due = released.due.map_or(0, |due| due.saturating_mul(1_000_000));
+                (released.attempt.saturating_sub(1), JobState::Queued)
+            }
             Record::Decided(Decided { end, output, attempt, .. }) => (attempt, finished(id, end, output)),
         };
         Ok(look)
@@ -181,12 +188,41 @@ pub(crate) fn finished(id: JobId, end: End, output: Bytes) -> JobState {
     JobState::Finished(Box::new(Finished::new(id, Timing::default(), end.into_outcome(id, output))))
 }
 
-/// Returns whether the queue has the job, under any priority.
-pub(crate) async fn is_queued(link: &Link, names: &PoolNames, id: JobId) -> Result<bool, Unreachable> {
-    let body = json!({ "last_by_subj": names.any_job(id) }).to_string();
-    let subject = format!("$JS.API.DIRECT.GET.{}", names.queue());
-    match link.request(subject, None, body.into(), link.patience).await {
-        Ok(message) => Ok(message.status.is_none_or(|status| status == async_nats::StatusCode::OK)),
-        Err(error) => Err(Unreachable { reason: error.to_string() }),
+/// A job as the queue has it.
+pub(crate) struct Queued {
+    /// The sequence of its message.
+    pub(crate) seq: u64,
+    /// When the server stored it, in nanoseconds since 1970.
+    time: u64,
+    order: Result<Order, Unreadable>,
+}
+
+impl Queued {
+    /// Returns the time for which it waits after its acceptance.
+    ///
+    /// # Errors
+    /// When a newer build wrote the job.
+    pub(crate) fn delay(&self) -> Result<Duration, Unreachable> {
+        let order = self.order.as_ref();
+        order.map(|order| order.delay).map_err(|error| Unreachable { reason: error.to_string() })
     }
+
+    /// Returns whether its input is stored elsewhere.
+    pub(crate) fn is_large(&self) -> bool {
+        self.order.as_ref().is_ok_and(|order| order.large.is_some())
+    }
+
+    /// Returns when it may start first, in nanoseconds since 1970. `0` if it need not wait.
+    fn due(&self) -> u64 {
+        let order = self.order.as_ref().ok().filter(|order| !order.delay.is_zero());
+        order.map_or(0, |order| order.due(self.time).saturating_mul(1_000_000))
+    }
+}
+
+/// Returns a job that the queue has, under any priority, as some copy has it.
+pub(crate) async fn queued(link: &Link, names: &PoolNames, id: JobId) -> Result<Option<Queued>, Unreachable> {
+    let stored = link.last_of(&names.queue(), &names.any_job(id)).await;
+    let stored = stored.map_err(|error| Unreachable { reason: error.to_string() })?;
+    let queued = |it: Stored| Queued { seq: it.seq, time: it.time, order: Order::open(&it.body) };
+    Ok(stored.map(queued))
 }

@@ -14,6 +14,7 @@ use crate::room::{self, Room};
 use crate::streams;
 use crate::subjects::{self, PoolNames};
 use crate::sweep;
+use crate::wall::Wall;
 use async_nats::Message;
 use futures_util::StreamExt;
 use procpool_protocol::JobId;
@@ -67,7 +68,7 @@ pub(crate) struct Shared {
     pub(crate) pools: BTreeMap<String, Membership>,
     held: Mutex<HashMap<JobId, Arc<Holder>>>,
     nonces: AtomicU64,
-    /// The leader's time, in nanoseconds since 1970, at the zero of our clock.
+    /// The leader's time, in nanoseconds since 1970, at the zero of our clock: up to the time of an answer too early.
     leader: AtomicU64,
     endings: [AtomicU64; 5],
     stop: watch::Sender<bool>,
@@ -267,10 +268,9 @@ impl Shared {
     }
 
     async fn set_clock(&self, names: &PoolNames) -> Result<(), LinkError> {
-        let asked = self.cluster.0.now();
         let leader = streams::leader_time(&self.cluster.0.link, &names.queue()).await?;
-        let middle = (asked.as_nanos() + self.cluster.0.now().as_nanos()) / 2;
-        self.leader.store(leader.saturating_sub(middle), Ordering::Relaxed);
+        // As if the answer had taken no time: no job starts before its own.
+        self.leader.store(leader.saturating_sub(self.cluster.0.now().as_nanos()), Ordering::Relaxed);
         Ok(())
     }
 
@@ -312,18 +312,15 @@ impl Shared {
             // It is ours already. Its own lease goes on.
             return custody::nak(link, reply, timings.lease).await;
         }
-        let now = self.cluster.0.now();
-        let leader_now = self.leader.load(Ordering::Relaxed).saturating_add(now.as_nanos());
-        let age = Duration::from_nanos(leader_now.saturating_sub(stored));
-        let deadline = now + order.terms.timeout.saturating_sub(age);
         let delivery = Delivery {
             me: self.id.clone(),
             nonce: self.nonces.fetch_add(1, Ordering::Relaxed),
             terms: order.terms,
             timings,
             requested,
-            deadline,
-            is_first: deliveries(&reply) == Some(1) && now < deadline,
+            wall: Wall(self.leader.load(Ordering::Relaxed)),
+            due: order.due(stored),
+            is_first: deliveries(&reply) == Some(1),
             fits: self.pools.get(pool).is_none_or(|pool| pool.fits(order.contract.as_ref())),
         };
         let priority = priority_of(&message.subject);

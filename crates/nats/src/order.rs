@@ -4,6 +4,8 @@ use crate::contract::Contract;
 use crate::envelope::{self, HeadTooLarge, Unreadable};
 use crate::large::Reference;
 use crate::record::millis;
+use crate::retry::Retry;
+use crate::wall;
 use bytes::Bytes;
 use procpool_protocol::engine::{ClientName, JobLimits, Priority, Submission};
 use procpool_protocol::{Encoding, Payload, TraceContext};
@@ -12,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// A job as a node has to know it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Order {
     /// The terms under which it runs.
     pub terms: Terms,
@@ -20,6 +22,8 @@ pub struct Order {
     pub reply: Option<String>,
     /// The contract that the pool had when the job was accepted. `None` if it had none: then any node may run the job.
     pub contract: Option<Contract>,
+    /// Time for which it waits after the server has stored it. No node starts it before.
+    pub delay: Duration,
     /// Its input. Empty while it is elsewhere.
     pub input: Payload,
     /// Where its input is, if it is too large for a message.
@@ -29,15 +33,27 @@ pub struct Order {
 }
 
 /// The terms under which a job runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Terms {
     /// Whether it may run again after a lost host.
     pub idempotent: bool,
     /// Maximum number of claims of an idempotent job.
     pub attempts: u32,
-    /// Maximum time from its acceptance to its outcome.
+    /// Maximum time from the moment at which it may start first to its outcome. With [`retry`](Self::retry), it may begin again
+    /// with each attempt.
     #[serde(rename = "timeout_ms", with = "millis")]
     pub timeout: Duration,
+    /// How it is tried again after a failure. `None` if it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
+}
+
+impl Terms {
+    /// Returns the maximum time from the moment at which a job may start first to its outcome, with all attempts.
+    #[must_use]
+    pub fn longest(&self) -> Duration {
+        self.retry.map_or(self.timeout, |retry| retry.longest(self.timeout))
+    }
 }
 
 /// The parts of a submission that only its worker's node uses.
@@ -69,6 +85,8 @@ pub(crate) struct Head {
     hints: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     contract: Option<Contract>,
+    #[serde(rename = "delay_ms", with = "millis", default, skip_serializing_if = "Duration::is_zero")]
+    delay: Duration,
     encoding: u8,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     large: Option<Reference>,
@@ -94,7 +112,8 @@ impl Order {
             traceparent: job.trace.as_ref().map(|trace| trace.traceparent().to_owned()),
             tracestate: job.trace.as_ref().and_then(|trace| trace.tracestate()).map(str::to_owned),
         };
-        Self { terms, reply: hints, contract: None, input: job.input.joined(), large: None, rest }
+        let (contract, delay, large) = (None, Duration::ZERO, None);
+        Self { terms, reply: hints, contract, delay, input: job.input.joined(), large, rest }
     }
 
     /// Returns the submission for a node's own pool, with what is left of the timeout.
@@ -115,12 +134,20 @@ impl Order {
         job
     }
 
+    /// Returns when a job may start first that the server stored at this time in nanoseconds since 1970: in milliseconds since
+    /// 1970, by the server's clock.
+    #[must_use]
+    pub fn due(&self, stored: u64) -> u64 {
+        wall::after(stored, self.delay)
+    }
+
     /// Writes the order.
     ///
     /// # Errors
     /// When the names in it are larger than a head may be.
     pub fn seal(&self) -> Result<Bytes, HeadTooLarge> {
-        envelope::seal_apart(self.large.is_some(), &self.head(), &self.input.bytes)
+        let is_new = self.large.is_some() || !self.delay.is_zero();
+        envelope::seal_new(is_new, &self.head(), &self.input.bytes)
     }
 
     /// Returns the order with its input, which was elsewhere.
@@ -140,6 +167,7 @@ impl Order {
             terms: self.terms,
             hints: self.reply.clone(),
             contract: self.contract.clone(),
+            delay: self.delay,
             encoding: self.input.encoding as u8,
             large: self.large.clone(),
             rest: self.rest.clone(),
@@ -159,8 +187,8 @@ impl Order {
         let encoding = Encoding::from_wire(head.encoding)
             .ok_or_else(|| Unreadable::Foreign(format!("no encoding has the number {}", head.encoding)))?;
         let input = Payload::new(encoding, input);
-        let Head { terms, hints: reply, contract, large, rest, .. } = head;
-        Ok(Self { terms, reply, contract, input, large, rest })
+        let Head { terms, hints: reply, contract, delay, large, rest, .. } = head;
+        Ok(Self { terms, reply, contract, delay, input, large, rest })
     }
 }
 
@@ -176,9 +204,19 @@ mod tests {
         job.reports_usage = true;
         let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
         job.trace = TraceContext::parse(parent, Some("a=1")).map(Arc::new);
-        let terms = Terms { idempotent: true, attempts: 3, timeout: Duration::from_secs(9) };
+        let retry = Retry {
+            attempts: 5,
+            first: Duration::from_secs(1),
+            factor: 1.5,
+            max: Duration::from_secs(60),
+            whole: true,
+        };
+        let terms =
+            Terms { idempotent: true, attempts: 3, timeout: Duration::from_secs(9), retry: Some(retry) };
         let mut order = Order::of(job, terms, Some("pp.a.re.b".into()));
         order.contract = Some(Contract::new("fib", 2, Some("aa".into())));
+        order.delay = Duration::from_millis(2500);
+        assert_eq!(order.due(1_000_000_001), 3501);
         let back = Order::open(&order.seal().unwrap()).unwrap();
         assert_eq!(back, order);
         let job = back.submission("fib", Priority::High, Duration::from_secs(8));
@@ -195,11 +233,13 @@ mod tests {
     }
 
     #[test]
-    fn an_order_whose_input_is_elsewhere_is_newer_for_builds_that_know_nothing_of_that() {
+    fn an_order_that_older_builds_would_misread_is_newer_to_them() {
         let job = Submission::new("fib", Payload::json("40"), Encoding::Json);
-        let terms = Terms { idempotent: true, attempts: 3, timeout: Duration::from_secs(9) };
+        let terms = Terms { idempotent: true, attempts: 3, timeout: Duration::from_secs(9), retry: None };
         let order = Order::of(job, terms, None);
         assert!(order.seal().unwrap().starts_with(b"PP1 "));
+        let later = Order { delay: Duration::from_secs(1), ..order.clone() };
+        assert!(later.seal().unwrap().starts_with(b"PP2 "));
         let reference = Reference::cut(3, &order.input.bytes).0;
         let apart = order.clone().without_input(reference);
         let sealed = apart.seal().unwrap();

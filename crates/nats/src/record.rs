@@ -16,7 +16,7 @@ use std::time::Duration;
 pub enum Record {
     /// A node has the job.
     Claimed(Claim),
-    /// The node of the last claim gave the job back, and certainly did not start it.
+    /// The node of the last claim gave the job back: it certainly did not start it, or it failed and is tried again.
     Released(Released),
     /// The job has its outcome. Nothing replaces it.
     Decided(Decided),
@@ -27,8 +27,11 @@ pub enum Record {
 pub struct Released {
     /// The node.
     pub node: NodeId,
-    /// The number of the attempt, which the next claim has again.
+    /// The number of the attempt of the next claim. All before it may have run.
     pub attempt: u32,
+    /// When that attempt may start first, in milliseconds since 1970 by the server's clock. `None` if the order says so.
+    #[serde(rename = "due_ms", default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<u64>,
 }
 
 /// The claim of a node on a job.
@@ -36,13 +39,16 @@ pub struct Released {
 pub struct Claim {
     /// The node.
     pub node: NodeId,
-    /// The number of the attempt, from 1: the number of claims so far.
+    /// The number of the attempt, from 1: the number of claims so far that have not been given back before their start.
     pub attempt: u32,
     /// Tells the claims of one node apart, also those of one job: a number that the node uses once.
     pub nonce: u64,
     /// The time without renewals after which the server hands the job to another node.
     #[serde(rename = "lease_ms", with = "millis")]
     pub lease: Duration,
+    /// When this attempt may have started first, as the record before said.
+    #[serde(rename = "due_ms", default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<u64>,
 }
 
 /// The outcome of a job.
@@ -77,7 +83,7 @@ impl Record {
             Self::Released(released) => envelope::seal(&Head::Released(released.clone()), &[]),
             Self::Decided(Decided { by, attempt, end, output }) => {
                 let head = Head::Decided { by: by.clone(), attempt: *attempt, end: end.clone() };
-                envelope::seal_apart(end.large().is_some(), &head, output)
+                envelope::seal_new(end.large().is_some(), &head, output)
             }
         }
     }
@@ -118,14 +124,15 @@ mod tests {
     #[test]
     fn records_come_back_and_people_can_read_them() {
         let node = NodeId::new("a", 1);
-        let claim = Claim { node: node.clone(), attempt: 2, nonce: 9, lease: Duration::from_secs(15) };
+        let claim =
+            Claim { node: node.clone(), attempt: 2, nonce: 9, lease: Duration::from_secs(15), due: None };
         let claimed = Record::Claimed(claim);
         let sealed = claimed.seal().unwrap();
         let text = "PP1 {\"claimed\":{\"node\":\"a-0000000000000001\",\"attempt\":2,\"nonce\":9,\"lease_ms\":15000}}\n";
         assert_eq!(sealed, text);
         assert_eq!(Record::open(&sealed), Ok(claimed));
 
-        let released = Record::Released(Released { node: node.clone(), attempt: 2 });
+        let released = Record::Released(Released { node: node.clone(), attempt: 2, due: Some(7) });
         assert_eq!(Record::open(&released.seal().unwrap()), Ok(released));
 
         let output = Bytes::from_static(b"\x00\n\xff");

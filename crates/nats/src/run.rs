@@ -14,11 +14,12 @@ use procpool_protocol::engine::{JobEvent, Priority, Watched};
 use procpool_protocol::outcome::Outcome;
 use procpool_protocol::{JobId, OutcomeKind};
 use procpool_registry::Time;
+use std::time::Duration;
 use tokio::sync::watch;
 
 const STREAMS: &str = "not_supported: the job streams its output, which jobs on many hosts cannot do yet";
 
-/// How much of a run is not wanted any more.
+/// How much of a run is no longer wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stop {
     #[default]
@@ -37,29 +38,48 @@ pub(crate) struct Run<'a> {
     pub(crate) names: PoolNames,
     pub(crate) order: Order,
     pub(crate) priority: Priority,
+    pub(crate) attempt: u32,
     pub(crate) deadline: Time,
     pub(crate) stop: watch::Receiver<Stop>,
 }
 
+/// The end of a run.
+pub(crate) struct Played {
+    pub(crate) end: End,
+    pub(crate) output: Bytes,
+    /// The time before the next attempt, if the job is worth one and has one left.
+    pub(crate) again: Option<Duration>,
+}
+
 impl Run<'_> {
     /// Returns the end of the job with its output. `None` if it did not start, and another node may have it.
-    pub(crate) async fn play(mut self) -> Option<(End, Bytes)> {
+    pub(crate) async fn play(mut self) -> Option<Played> {
         if let Some(end) = self.fetch().await? {
-            return Some((end, Bytes::new()));
+            return Some(Played { end, output: Bytes::new(), again: None });
         }
         let (id, engine) = (self.id, &self.shared.engine);
         let left = self.deadline.since(self.shared.cluster.0.now());
         let job = self.order.submission(&self.pool, self.priority, left);
+        let mut again = None;
         let (end, output) = match engine.submit_watched(id, job) {
             Ok(watched) => match to_end(watched, || _ = engine.cancel(id)).await {
                 (_, true) => (End::Other { message: STREAMS.into() }, Bytes::new()),
-                (result, false) => End::of(result)?,
+                (result, false) => {
+                    again = self.again(&result);
+                    End::of(result)?
+                }
             },
             // Another node may take it, now or later.
             Err(error) if error.is_retryable() => return None,
             Err(error) => (End::Other { message: error.to_string() }, Bytes::new()),
         };
-        Some(self.store(end, output).await)
+        let (end, output) = self.store(end, output).await;
+        Some(Played { end, output, again })
+    }
+
+    fn again(&self, result: &Outcome) -> Option<Duration> {
+        let terms = &self.order.terms;
+        terms.retry.and_then(|retry| retry.after(result, terms.idempotent, self.attempt, rand::random()))
     }
 
     /// Fetches the input. Returns the end of a job whose input is lost, and `None` where the job may not start here.
@@ -119,7 +139,7 @@ impl Run<'_> {
     }
 }
 
-fn not_stored(id: JobId, size: u64, patience: std::time::Duration, reason: &str) -> End {
+fn not_stored(id: JobId, size: u64, patience: Duration, reason: &str) -> End {
     let sentence = format!(
         "the output of job {id} has {size} bytes, and the cluster did not store it within {patience:?}: {reason}; outputs \
          have `max_payload_bytes` until they expire (`retain`)"

@@ -1,12 +1,17 @@
 //! [`Settings`]: where the server is, which pools there are, and what may be lost.
 
 use crate::order::Terms;
+use crate::retry::Retry;
 use crate::subjects::InvalidName;
 use crate::timings::{Timings, UnfitTimings};
 use procpool_protocol::limits::DEFAULT_MAX_PAYLOAD;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
+
+/// Number of leases for which an outcome is kept at least, beside the timeout of its job. Messages that a killed server has
+/// kept are removed by the outcomes of their jobs, in the second half of this time.
+pub const RETAINED_LEASES: u32 = 4;
 
 /// How to reach the servers of a cluster, and what the streams of its pools are.
 #[derive(Clone, Debug)]
@@ -67,7 +72,7 @@ impl Settings {
         }
         for pool in &self.pools {
             // Else a job whose acknowledgement was lost could outlive its record, and run again.
-            if pool.retain < pool.terms.timeout + self.timings.lease * 2 {
+            if pool.retain < pool.terms.timeout + self.timings.lease * RETAINED_LEASES {
                 let (name, retain, timeout) = (pool.name.clone(), pool.retain, pool.terms.timeout);
                 return Err(SettingsError::Retain { pool: name, retain, timeout, lease: self.timings.lease });
             }
@@ -149,7 +154,7 @@ pub struct PoolSettings {
     /// Maximum size of the inputs of unfinished jobs that are too large for a message, in bytes, and again of the kept
     /// outputs that are. The server reserves both, times the number of copies.
     pub payload_bytes: u64,
-    /// Time for which an outcome is kept. Longer than the timeout and two leases.
+    /// Time for which an outcome is kept. Longer than the timeout and four leases.
     pub retain: Duration,
 }
 
@@ -158,7 +163,7 @@ impl PoolSettings {
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
-            terms: Terms { idempotent: false, attempts: 1, timeout: Duration::from_secs(600) },
+            terms: Terms { idempotent: false, attempts: 1, timeout: Duration::from_secs(600), retry: None },
             timeout: None,
             queue: 10_000,
             queue_bytes: 1 << 30,
@@ -181,6 +186,16 @@ impl PoolSettings {
     #[must_use]
     pub fn largest(&self) -> u64 {
         self.max_payload.min(self.payload_bytes - self.payload_bytes / 10)
+    }
+
+    /// Tries a job again that has failed. A lost host costs one of these attempts, too.
+    #[must_use]
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.terms.retry = Some(retry).filter(|retry| retry.attempts > 1);
+        if self.terms.idempotent {
+            self.terms.attempts = self.terms.attempts.max(retry.attempts);
+        }
+        self
     }
 }
 
@@ -213,7 +228,7 @@ pub enum SettingsError {
     },
     /// Outcomes are not kept long enough.
     #[error(
-        "pool `{pool}` keeps outcomes for {retain:?} (`retain`), and needs its `timeout` of {timeout:?} and two \
+        "pool `{pool}` keeps outcomes for {retain:?} (`retain`), and needs its `timeout` of {timeout:?} and {RETAINED_LEASES} \
              leases of {lease:?}: a job must not outlive the record that says it has run"
     )]
     #[non_exhaustive]
@@ -284,9 +299,9 @@ mod tests {
     #[test]
     fn no_job_outlives_its_record() {
         let mut settings = Settings::new("nats://[::1]", "a");
-        settings.pools.push(PoolSettings { retain: Duration::from_secs(629), ..PoolSettings::new("fib") });
+        settings.pools.push(PoolSettings { retain: Duration::from_secs(659), ..PoolSettings::new("fib") });
         assert!(matches!(settings.check(), Err(SettingsError::Retain { .. })));
-        settings.pools[0].retain = Duration::from_secs(630);
+        settings.pools[0].retain = Duration::from_secs(660);
         assert_eq!(settings.check(), Ok(()));
     }
 

@@ -10,17 +10,17 @@ use crate::streams;
 use crate::subjects::{self, PoolNames};
 use procpool_protocol::JobId;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::sleep;
 
-/// Maximum number of messages of one look, the oldest first. Kept ones become the oldest with time.
+/// Maximum number of messages of one look, the oldest first. The next look goes on behind them: jobs that wait for their time
+/// stay the oldest for long.
 const MOST: usize = 64;
 
-/// Number of leases between two looks, and between an outcome and the removal. The acknowledgement, and a second one
-/// after a redelivery, come sooner.
+/// Number of leases between an outcome and the removal. The acknowledgement, and a second one after a redelivery, come
+/// sooner. It is looked once a lease, so that several looks come before the outcome expires.
 const LEASES: u32 = 2;
 
 #[derive(Deserialize)]
@@ -37,10 +37,11 @@ struct State {
 
 /// Looks at the queue of a pool again and again, until the task is aborted.
 pub(crate) async fn run(shared: Arc<Shared>, pool: String, names: PoolNames) {
-    let (link, pause) = (&shared.cluster.0.link, shared.cluster.0.settings.timings.lease * LEASES);
+    let (link, pause) = (&shared.cluster.0.link, shared.cluster.0.settings.timings.lease);
+    let mut from = 0;
     loop {
         sleep(pause).await;
-        match look(link, &names, pause).await {
+        match look(link, &names, pause * LEASES, &mut from).await {
             Ok(removed) => {
                 for job in removed {
                     tracing::info!(%pool, %job, "removed a job from the queue that has its outcome");
@@ -52,18 +53,24 @@ pub(crate) async fn run(shared: Arc<Shared>, pool: String, names: PoolNames) {
     }
 }
 
-/// Removes the messages of jobs that have had their outcome for this time. Returns the jobs.
-async fn look(link: &Link, names: &PoolNames, since: Duration) -> Result<Vec<JobId>, LinkError> {
+/// Removes the messages of jobs that have had their outcome for this time, from this sequence on, and moves it. Returns the
+/// jobs.
+async fn look(
+    link: &Link,
+    names: &PoolNames,
+    since: Duration,
+    from: &mut u64,
+) -> Result<Vec<JobId>, LinkError> {
     let info: Info = link.api(&format!("STREAM.INFO.{}", names.queue()), &Value::Null).await?;
     let now = info.ts.as_deref().and_then(streams::parse_time).unwrap_or_default();
     let is_old = |stored: &Stored| Duration::from_nanos(now.saturating_sub(stored.time)) >= since;
-    let (mut removed, mut seq) = (Vec::new(), info.state.first_seq);
+    let (mut removed, mut seq) = (Vec::new(), info.state.first_seq.max(std::mem::take(from)));
     for _ in 0..MOST {
         let Some((subject, message)) = link.next(&names.queue(), seq, &names.all_jobs()).await? else {
-            break;
+            return Ok(removed);
         };
         if !is_old(&message) {
-            break;
+            return Ok(removed);
         }
         seq = message.seq + 1;
         let Some(job) = subjects::job_of(&subject) else { continue };
@@ -73,10 +80,10 @@ async fn look(link: &Link, names: &PoolNames, since: Duration) -> Result<Vec<Job
             .filter(is_old)
             .is_some_and(|record| matches!(Record::open(&record.body), Ok(Record::Decided(_))));
         if is_decided {
-            let asked = json!({ "seq": message.seq, "no_erase": true });
-            link.api::<IgnoredAny>(&format!("STREAM.MSG.DELETE.{}", names.queue()), &asked).await?;
+            link.remove(&names.queue(), message.seq).await?;
             removed.push(job);
         }
     }
+    *from = seq;
     Ok(removed)
 }

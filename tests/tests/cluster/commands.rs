@@ -17,8 +17,9 @@ async fn a_doctor_names_what_is_missing_and_init_creates_it_once() {
     assert_eq!(sick.code, Some(1), "{sick:?}");
     let missing =
         |line: &&str| line.starts_with("problem  PP_procpool_") && line.contains("`procpool cluster init`");
-    // Two streams and three consumers of each pool, and the streams of hosts, contracts, keys and dead letters.
-    assert_eq!(sick.stdout.lines().filter(missing).count(), 14, "{}", sick.stdout);
+    // Four streams and three consumers of each pool, and the streams of hosts, contracts, schedules, keys and dead
+    // letters.
+    assert_eq!(sick.stdout.lines().filter(missing).count(), 19, "{}", sick.stdout);
     assert!(sick.stdout.contains("note     replicas = 1"), "{}", sick.stdout);
 
     let mut command = Command::new(binary("procpool"));
@@ -27,7 +28,7 @@ async fn a_doctor_names_what_is_missing_and_init_creates_it_once() {
     assert!(early.code == Some(1) && early.stderr.contains("`procpool cluster init` creates"), "{early:?}");
 
     let created = stage.cluster(&["init"]).await;
-    assert_eq!((created.code, created.stdout.lines().count()), (Some(0), 14), "{created:?}");
+    assert_eq!((created.code, created.stdout.lines().count()), (Some(0), 19), "{created:?}");
     assert!(stage.cluster(&["init"]).await.stdout.starts_with("nothing to create"));
     assert!(stage.cluster(&["status"]).await.stdout.starts_with("no node"));
     let alone = stage.cluster(&["doctor"]).await;

@@ -1,7 +1,7 @@
 //! Accepting a job: under its idempotency key, if it has one, and with an outcome for those who wait.
 
+use super::ClusterJobs;
 use super::recent::Row;
-use super::{ClusterJobs, view};
 use crate::front::EnqueueError;
 use crate::keys::{Claimed, KeyError, Taken};
 use crate::look::{JobState, Look, Unreachable};
@@ -14,10 +14,9 @@ use procpool_registry::{Decision, Wait};
 use std::sync::Arc;
 use tokio::runtime::Handle;
 
-const DELAYS: &str = "a job cannot wait for its time there; send it without `delay` and `run_at`";
-
 /// A job of which nothing is known but that it was accepted.
-const QUEUED: Look = Look { state: JobState::Queued, version: 1, attempt: 0, since: 0, is_letter: false };
+const QUEUED: Look =
+    Look { state: JobState::Queued, version: 1, attempt: 0, since: 0, due: 0, is_letter: false };
 
 impl ClusterJobs {
     /// Runs a job that ends with its request: dropping the future before it is ready cancels the job.
@@ -46,14 +45,12 @@ impl ClusterJobs {
     pub(super) async fn accept_as(&self, mut id: JobId, order: Order) -> Result<Enqueued, JobError> {
         let Order { job, principal, key, wait, not_before, held, rerun_of, .. } = order;
         let (front, pool): (_, Arc<str>) = (&self.0.front, job.pool.as_str().into());
-        if not_before.is_some() {
-            return Err(Refused::new(&*pool, Refusal::not_supported(DELAYS)).into());
-        }
         front.pool(&pool).map_err(|error| refused(&pool, error))?;
-        let (priority, mut mine) = (job.priority, None);
+        let (priority, delay) = (job.priority, not_before.unwrap_or_default());
+        let (due, mut mine) = (self.now() + delay, None);
         if let Some((text, fingerprint)) = key {
             let digest = key_digest(principal.as_deref(), &text);
-            let claimed = front.claim_key(&pool, &digest, &fingerprint, id).await;
+            let claimed = front.claim_key(&pool, &digest, &fingerprint, id, delay).await;
             match claimed.map_err(|error| no_key(&pool, error))? {
                 Claimed::Mine(seq) => mine = Some((digest, fingerprint, seq)),
                 Claimed::Half(of_another) => id = of_another,
@@ -63,7 +60,7 @@ impl ClusterJobs {
                 }
             }
         }
-        if let Err(error) = front.enqueue(id, job).await {
+        if let Err(error) = front.enqueue_later(id, job, delay).await {
             // It may be in the queue. Then the key leads to it.
             let is_known = !matches!(error, EnqueueError::Unreachable(_));
             if let Some((digest, fingerprint, seq)) = mine.filter(|_| is_known) {
@@ -74,7 +71,8 @@ impl ClusterJobs {
         drop(held);
         let row = Row { pool: pool.clone(), seq: 0, priority, principal, rerun_of };
         let row = self.recent().remember(id, row);
-        let record = view::record(id, &pool, Some(&row), &QUEUED, self.retain(&pool));
+        let look = Look { due: if delay.is_zero() { 0 } else { due.as_nanos() }, ..QUEUED };
+        let record = self.view(id, &pool, Some(&row), &look);
         Ok(self.enqueued(pool, Decision::Run(Arc::new(record))))
     }
 
@@ -93,7 +91,7 @@ impl ClusterJobs {
     fn taken(&self, pool: Arc<str>, id: JobId, taken: Taken, wait: Wait) -> Enqueued {
         let record = |look: &Look| {
             let row = self.recent().row(id);
-            view::record(id, &pool, row.as_ref(), look, self.retain(&pool))
+            self.view(id, &pool, row.as_ref(), look)
         };
         let decision = match taken {
             Taken::Other(look) => Decision::Mismatch(record(&look).into()),

@@ -69,7 +69,16 @@ impl ClusterJobs {
     }
 
     fn id(&self) -> JobId {
-        ordered(Time::ZERO + (self.0.clock)(), rand::random())
+        ordered(self.now(), rand::random())
+    }
+
+    fn now(&self) -> Time {
+        Time::ZERO + (self.0.clock)()
+    }
+
+    /// Returns a look at a job as the record that clients see.
+    fn view(&self, id: JobId, pool: &Arc<str>, row: Option<&Row>, look: &Look) -> Record {
+        view::record(id, pool, row, look, self.retain(pool), self.now())
     }
 
     /// Waits for an outcome through outages of the servers. `None` if the cluster has no such job.
@@ -133,7 +142,7 @@ impl ClusterJobs {
 
     async fn record(&self, id: JobId) -> Option<(Arc<Record>, Look)> {
         let (pool, row, look) = self.find(id).await?;
-        Some((Arc::new(view::record(id, &pool, row.as_ref(), &look, self.retain(&pool))), look))
+        Some((Arc::new(self.view(id, &pool, row.as_ref(), &look)), look))
     }
 
     /// Returns the jobs of this front that match, the newest first.

@@ -9,7 +9,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Returns the record of a job. `row` is what the front that accepted it knows. An outcome is kept for `retain`.
-pub(super) fn record(id: JobId, pool: &Arc<str>, row: Option<&Row>, look: &Look, retain: Duration) -> Record {
+pub(super) fn record(
+    id: JobId,
+    pool: &Arc<str>,
+    row: Option<&Row>,
+    look: &Look,
+    retain: Duration,
+    now: Time,
+) -> Record {
     let mut record = Record::new(row.map_or(0, |row| row.seq), id, pool.clone(), accepted(id));
     record.version = look.version;
     record.attempt = look.attempt;
@@ -19,7 +26,11 @@ pub(super) fn record(id: JobId, pool: &Arc<str>, row: Option<&Row>, look: &Look,
     }
     let since = Time::from_nanos(look.since);
     match &look.state {
-        JobState::Unknown | JobState::Queued => record.state = State::Queued,
+        JobState::Unknown | JobState::Queued => {
+            record.state = State::Queued;
+            record.due = Some(Time::from_nanos(look.due)).filter(|&due| due > now);
+            record.may_have_run = look.attempt > 0;
+        }
         JobState::Running { node, .. } => {
             record.state = State::Running;
             record.started = Some(since);
@@ -65,13 +76,18 @@ mod tests {
     fn a_record_says_how_far_its_job_is() {
         let at = Time::from_nanos(1_796_026_612_123_000_000);
         let (id, pool) = (ordered(at, 7), Arc::from("fib"));
-        let look = |state| Look { state, version: 4, attempt: 1, since: at.as_nanos() + 5, is_letter: false };
-        let queued = record(id, &pool, None, &look(JobState::Queued), Duration::ZERO);
+        let hour = Duration::from_secs(3600);
+        let (since, due) = (at.as_nanos() + 5, (at + hour).as_nanos());
+        let look = |state| Look { state, version: 4, attempt: 0, since, due, is_letter: false };
+        let record = |look: &Look, now| record(id, &pool, None, look, hour, now);
+        let queued = record(&look(JobState::Queued), at);
         assert_eq!((queued.accepted, queued.state, queued.version), (at, State::Queued, 4));
+        assert_eq!((queued.due, queued.may_have_run), (Some(at + hour), false));
+        let again = record(&Look { attempt: 1, ..look(JobState::Queued) }, at + hour);
+        assert_eq!((again.due, again.may_have_run), (None, true), "its time has come");
         let error = Err(Box::new(JobError::cancelled(Stage::Queued)));
         let finished = JobState::Finished(Box::new(Finished::new(id, Timing::default(), error)));
-        let hour = Duration::from_secs(3600);
-        let ended = record(id, &pool, None, &look(finished), hour);
+        let ended = record(&look(finished), at);
         assert_eq!(ended.state, State::Finished(OutcomeKind::Cancelled));
         assert!(ended.is_cancelled && !ended.may_have_run);
         assert_eq!(ended.expires, Some(Time::from_nanos(at.as_nanos() + 5) + hour));

@@ -42,7 +42,7 @@ async fn a_dead_letter_outlives_the_record_of_its_job() {
     let Some(mut server) = Server::start("") else { return };
     let mut settings = server.settings();
     settings.pools[0].terms.timeout = Duration::from_secs(1);
-    settings.pools[0].retain = Duration::from_secs(8);
+    settings.pools[0].retain = Duration::from_secs(13);
     let cluster = connect(settings).await;
     init(&cluster).await.unwrap();
     let (front, book) = (jobs(&cluster).await, server.dir.join("book"));

@@ -2,7 +2,7 @@
 
 use procpool_protocol::engine::{Accepted, Engine, JobEvents, Submission, Watched};
 use procpool_protocol::outcome::{Finished, Timing};
-use procpool_protocol::{Encoding, JobError, JobId, Payload, Stage};
+use procpool_protocol::{Encoding, Failure, JobError, JobId, Payload, Stage};
 use std::collections::HashMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -34,18 +34,25 @@ impl Engine for Sleeper {
     fn submit_watched(&self, id: JobId, job: Submission) -> Result<Watched, JobError> {
         let line = job.input.bytes.split(|byte| *byte == b'\n').next().unwrap();
         let text = std::str::from_utf8(line).unwrap();
-        let time = Duration::from_millis(text.parse().unwrap());
+        let (time, failures) = text.split_once('/').unwrap_or((text, "0"));
+        let time = Duration::from_millis(time.parse().unwrap());
+        let failures: usize = failures.parse().unwrap();
         let (cancel, cancelled) = oneshot::channel();
         self.running.lock().unwrap().insert(id, cancel);
         let (book, running, input) = (self.book.clone(), self.running.clone(), job.input);
         note(&book, id, "began");
+        let fails = failures > 0 && count(&read(&book)[&id], "began") <= failures;
         let outcome = async move {
             let result = tokio::select! {
                 // sleep: the time of the job is its work
-                () = tokio::time::sleep(time) => Ok(input),
+                () = tokio::time::sleep(time) => match fails {
+                    false => Ok(input),
+                    true => Err(Box::new(JobError::Failed(Failure::new("busy").retryable()))),
+                },
                 _ = cancelled => Err(Box::new(JobError::cancelled(Stage::Running))),
             };
-            note(&book, id, if result.is_ok() { "ended" } else { "killed" });
+            let word = result.as_ref().map_or(if fails { "failed" } else { "killed" }, |_| "ended");
+            note(&book, id, word);
             running.lock().unwrap().remove(&id);
             Finished::new(id, Timing::default(), result)
         };
@@ -69,6 +76,11 @@ pub(crate) fn large(pool: &str, millis: u64, size: usize) -> Submission {
     let start = input.iter().position(|byte| *byte == 0).unwrap_or(size);
     rand::fill(&mut input[start..]);
     Submission::new(pool, Payload::raw(input), Encoding::Bytes)
+}
+
+/// The same, whose first runs fail in a way that asks for another.
+pub(crate) fn flaky(pool: &str, millis: u64, failures: usize) -> Submission {
+    Submission::new(pool, Payload::json(format!("{millis}/{failures}")), Encoding::Json)
 }
 
 pub(crate) fn id() -> JobId {

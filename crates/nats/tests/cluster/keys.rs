@@ -162,7 +162,7 @@ async fn a_key_whose_job_certainly_did_not_run_is_free() {
     let refused = send(&front, "k", job("once", 1)).await.unwrap_err();
     assert!(matches!(&refused, JobError::Refused(it) if it.reason.name() == "queue_full"), "{refused}");
     front.cancel(first).await;
-    // Its place in the queue is free once a node has seen that it has an outcome.
+    // Its place in the queue is free.
     let book = server.dir.join("book");
     let _node = Node::start(cluster.clone(), Sleeper::new(&book), "a", slots(1)).await.unwrap();
     until("room in the queue", async || {

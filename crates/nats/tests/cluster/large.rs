@@ -105,7 +105,7 @@ async fn an_output_goes_with_its_outcome() {
     let Some(server) = Server::start("") else { return };
     let mut settings = server.settings();
     (settings.pools[0].terms.timeout, settings.pools[0].retain) =
-        (Duration::from_secs(4), Duration::from_secs(10));
+        (Duration::from_secs(4), Duration::from_secs(16));
     settings.timings.offer = Duration::from_secs(1);
     let (cluster, eye) = (connect(settings).await, Eye::of(&server).await);
     init(&cluster).await.unwrap();

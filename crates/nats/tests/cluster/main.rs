@@ -13,5 +13,7 @@ mod fake;
 mod faults;
 mod keys;
 mod large;
+mod later;
 mod load;
+mod retries;
 mod server;

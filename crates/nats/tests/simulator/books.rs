@@ -1,5 +1,6 @@
 //! The promises, checked at every step, and the cases that were met.
 
+use crate::node::WALL;
 use crate::plan::Plan;
 use crate::server::{Job, Outcome, Value};
 use procpool_nats::order::Terms;
@@ -35,12 +36,15 @@ pub(crate) struct Entry {
     /// Whether its output is too large for its record.
     pub(crate) is_large: bool,
     pub(crate) is_accepted: bool,
-    pub(crate) deadline: Time,
+    /// When it may start first.
+    pub(crate) due: Time,
     pub(crate) is_cancelled: bool,
     /// Runs that live.
     pub(crate) runs: Vec<Run>,
     starts: u32,
     claims: u32,
+    /// Number of attempts after failures.
+    again: u32,
     outcome: Option<Outcome>,
 }
 
@@ -61,7 +65,7 @@ impl Coverage {
 
     /// Returns the cases that a run of the tests hardly meets.
     pub(crate) fn rare(&self) -> Vec<(&'static str, u64)> {
-        const CASES: [&str; 20] = [
+        const CASES: [&str; 22] = [
             "Told",
             "Late",
             "Decided",
@@ -82,6 +86,8 @@ impl Coverage {
             "conflict",
             "second attempt",
             "stored output",
+            "not yet",
+            "Again",
         ];
         let count = |case| (case, self.0.get(case).copied().unwrap_or(0));
         CASES.map(count).into_iter().filter(|&(_, count)| count < 5).collect()
@@ -95,16 +101,17 @@ pub(crate) struct Books {
 }
 
 impl Books {
-    pub(crate) fn open(&mut self, job: Job, terms: Terms, deadline: Time, is_large: bool) {
+    pub(crate) fn open(&mut self, job: Job, terms: Terms, due: Time, is_large: bool) {
         let entry = Entry {
             terms,
             is_large,
             is_accepted: false,
-            deadline,
+            due,
             is_cancelled: false,
             runs: Vec::new(),
             starts: 0,
             claims: 0,
+            again: 0,
             outcome: None,
         };
         self.jobs.insert(job, entry);
@@ -142,6 +149,14 @@ impl Books {
                 }
             }
             Value::Release { .. } => self.coverage.met("Released"),
+            Value::Again { due, .. } => {
+                (entry.again, entry.due) = (entry.again + 1, WALL.time(*due));
+                let most = entry.terms.retry.map_or(1, |retry| retry.attempts);
+                if entry.again >= most {
+                    return broken("attempts_are_bounded", format!("{} of {most}", entry.again + 1));
+                }
+                self.coverage.met("Again");
+            }
             Value::Outcome { what, .. } => {
                 entry.outcome = Some(*what);
                 self.coverage.met(match what {
@@ -171,12 +186,17 @@ impl Books {
         &mut self,
         job: Job,
         run: Run,
+        now: Time,
         plan: &Plan,
         is_excused: impl Fn(&Run) -> bool,
     ) -> Result<(), Broken> {
         let entry = self.entry(job);
         entry.starts += 1;
-        if !entry.terms.idempotent && entry.starts > 1 {
+        if now < entry.due {
+            let what = format!("job {job} starts at {now:?}, and may start at {:?}: {run:?}", entry.due);
+            return Err(Broken { promise: "not_before_its_time", what });
+        }
+        if !entry.terms.idempotent && entry.starts > 1 + entry.again {
             let what = format!("job {job} is not idempotent and starts again: {run:?}");
             return Err(Broken { promise: "at_most_once", what });
         }

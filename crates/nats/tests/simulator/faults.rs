@@ -1,7 +1,10 @@
-//! The faults of one life, drawn from its plan: when they begin and end.
+//! The faults of one life, drawn from its plan: when they begin and end, and what they do.
 
+use crate::books::Broken;
+use crate::node::Node;
 use crate::plan::Plan;
 use crate::random::Random;
+use crate::world::{Input, World};
 use std::time::Duration;
 
 /// When the last fault ends.
@@ -51,4 +54,50 @@ pub(crate) fn draw(plan: &Plan, random: &mut Random) -> Vec<(Duration, Fault)> {
         }
     }
     faults
+}
+
+impl World {
+    pub(crate) fn strike(&mut self, fault: Fault) -> Result<(), Broken> {
+        self.note(format!("{fault:?}"));
+        let now = self.now;
+        match fault {
+            Fault::ServerKill => self.server.kill(),
+            Fault::ServerStart => self.server.start(),
+            Fault::Early(nth) => self.server.hand_out_early(now, nth),
+            Fault::Crash(node) => {
+                let life = self.nodes[node].life;
+                for entry in self.books.jobs.values_mut() {
+                    entry.runs.retain(|run| (run.node, run.life) != (node, life));
+                }
+                self.nodes[node].is_dead = true;
+            }
+            Fault::Restart(node) => {
+                let is_cut_off = self.nodes[node].is_cut_off;
+                self.nodes[node] = Node { is_cut_off, ..Node::new(node, self.nodes[node].life + 1) };
+                self.deliver_to(node, Duration::from_millis(1), Input::Pull);
+            }
+            Fault::Partition(node) => self.nodes[node].is_cut_off = true,
+            Fault::Heal(node) => self.nodes[node].is_cut_off = false,
+            Fault::Stop(node) => (self.nodes[node].is_stopped, self.nodes[node].stopped) = (true, Some(now)),
+            Fault::Continue(node) => {
+                let it = &mut self.nodes[node];
+                (it.is_stopped, it.stopped) = (false, Some(now));
+                let life = it.life;
+                for input in std::mem::take(&mut it.backlog) {
+                    self.at_node(node, life, input)?;
+                }
+            }
+        }
+        match fault {
+            Fault::ServerKill | Fault::ServerStart => self.server_disturbed = now,
+            Fault::Early(_) => {}
+            Fault::Crash(node)
+            | Fault::Restart(node)
+            | Fault::Stop(node)
+            | Fault::Continue(node)
+            | Fault::Partition(node)
+            | Fault::Heal(node) => self.nodes[node].disturbed = now,
+        }
+        Ok(())
+    }
 }

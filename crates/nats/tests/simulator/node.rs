@@ -1,17 +1,20 @@
 //! A node: carries out the actions of its courses, as the real one does, over a network that loses and delays.
 
 use crate::books::{Broken, Run};
-use crate::faults::Fault;
 use crate::outputs::Upload;
 use crate::plan::Bug;
 use crate::server::{Job, Outcome, Value};
 use crate::world::{Input, Request, World};
 use procpool_nats::course::{Action, Course, Delivery, Event, Write, Written};
 use procpool_nats::decide::{Answer, Found};
+use procpool_nats::wall::Wall;
 use procpool_nats::{NodeId, Timings};
 use procpool_registry::Time;
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+/// The clock of the server.
+pub(crate) const WALL: Wall = Wall(1_796_026_612_000_000_000);
 
 #[derive(Clone, Debug)]
 pub(crate) enum Reply {
@@ -45,6 +48,8 @@ pub(crate) struct Held {
     /// Whether it knows that the job has its outcome.
     is_decided: bool,
     pub(crate) upload: Option<Upload>,
+    /// The run has no output: it has failed, or its output could not be stored.
+    pub(crate) has_failed: bool,
 }
 
 #[derive(Debug)]
@@ -57,12 +62,12 @@ pub(crate) struct Node {
     /// When a fault last began or ended here.
     pub(crate) disturbed: Time,
     /// When it was last stopped or continued.
-    stopped: Option<Time>,
+    pub(crate) stopped: Option<Time>,
     pub(crate) held: BTreeMap<Job, Held>,
-    pending: BTreeMap<u64, (Job, Asked, Time)>,
-    pull: Option<u64>,
+    pub(crate) pending: BTreeMap<u64, (Job, Asked, Time)>,
+    pub(crate) pull: Option<u64>,
     /// Inputs that came while it was stopped.
-    backlog: Vec<Input>,
+    pub(crate) backlog: Vec<Input>,
 }
 
 impl Node {
@@ -139,11 +144,14 @@ impl World {
                 Ok(())
             }
             Input::Tick { job } => self.feed(node, job, Event::Tick),
-            Input::Ended { job, run, is_killed } => {
+            Input::Ended { job, run, is_killed, again } => {
                 let is_current = self.nodes[node].held.get(&job).is_some_and(|held| held.run == Some(run));
-                match is_killed {
+                if let Some(held) = self.nodes[node].held.get_mut(&job).filter(|_| is_current) {
+                    held.has_failed |= again.is_some();
+                }
+                match is_killed || again.is_some() {
                     _ if !is_current => Ok(()),
-                    true => self.feed(node, job, Event::Finished { is_killed }),
+                    true => self.feed(node, job, Event::Finished { is_killed, again }),
                     false => self.ended_well(node, job, run),
                 }
             }
@@ -172,8 +180,11 @@ impl World {
 
     fn delivered(&mut self, node: usize, job: Job, sent: Time, deliveries: u32) -> Result<(), Broken> {
         let timings = Timings::default();
-        let (terms, deadline) = (self.books.entry(job).terms, self.books.entry(job).deadline);
-        let (requested, is_first) = (sent, deliveries == 1 && self.now < deadline);
+        let (terms, requested, is_first) = (self.books.entry(job).terms, sent, deliveries == 1);
+        let (wall, mut due) = (WALL, WALL.millis(self.books.entry(job).due));
+        if self.bug == Some(Bug::NoDelay) {
+            due = due.min(WALL.millis(self.now));
+        }
         let it = &mut self.nodes[node];
         if it.held.contains_key(&job) {
             self.send(node, 0, Request::Nak { job, delay: timings.lease });
@@ -181,15 +192,29 @@ impl World {
         }
         self.tags += 1;
         let (me, nonce) = (it.id.clone(), self.tags);
-        let (course, first) =
-            Course::new(Delivery { me, nonce, terms, timings, requested, deadline, fits: true, is_first });
-        it.held.insert(job, Held { course, deliveries, run: None, is_decided: false, upload: None });
+        let (course, first) = Course::new(
+            self.now,
+            Delivery { me, nonce, terms, timings, requested, wall, due, fits: true, is_first },
+        );
+        let held = Held { course, deliveries, run: None, is_decided: false, upload: None, has_failed: false };
+        it.held.insert(job, held);
         self.act(node, job, first)
+    }
+
+    fn forgetful(&self, event: Event) -> Event {
+        match event {
+            Event::Read(Some(Found::Released { seq, attempt, .. }))
+                if self.bug == Some(Bug::ForgetsAgain) =>
+            {
+                Event::Read(Some(Found::Released { seq, attempt, due: None }))
+            }
+            event => event,
+        }
     }
 
     /// Gives an event to a course, and carries out what follows.
     pub(crate) fn feed(&mut self, node: usize, job: Job, event: Event) -> Result<(), Broken> {
-        let now = self.now;
+        let (now, event) = (self.now, self.forgetful(event));
         let Some(held) = self.nodes[node].held.get_mut(&job) else { return Ok(()) };
         match &event {
             Event::Answered(Answer::AtIt) => self.books.coverage.met("AtIt"),
@@ -238,22 +263,30 @@ impl World {
                 let tag = self.ask(node, job, Asked::Renew, Duration::from_secs(8));
                 self.send(node, tag, Request::Renew { job });
             }
-            Action::Start { .. } => return self.start(node, job),
+            Action::Start { attempt } => return self.start(node, job, attempt),
             Action::Kill if self.bug == Some(Bug::NoFence) => {}
             // The job has ended, and its output goes on to be stored, unless there is another outcome.
             Action::Kill if self.nodes[node].held.get(&job).is_some_and(|held| held.upload.is_some()) => {
                 if self.nodes[node].held[&job].is_decided && self.stop_upload(node, job) {
-                    return self.feed(node, job, Event::Finished { is_killed: true });
+                    return self.feed(node, job, Event::Finished { is_killed: true, again: None });
                 }
             }
             Action::Kill => {
                 if let Some(run) = self.nodes[node].held.get(&job).and_then(|held| held.run) {
                     let delay = self.random.millis(0, 1_000);
-                    self.deliver_to(node, delay, Input::Ended { job, run, is_killed: true });
+                    self.deliver_to(node, delay, Input::Ended { job, run, is_killed: true, again: None });
                 }
             }
             Action::Ack => self.send(node, 0, Request::Ack { job }),
-            Action::Nak(delay) => self.send(node, 0, Request::Nak { job, delay }),
+            Action::Nak(delay) => {
+                if self.now < self.books.entry(job).due {
+                    self.books.coverage.met("not yet");
+                    if self.bug == Some(Bug::DropsWaiting) {
+                        self.send(node, 0, Request::Ack { job });
+                    }
+                }
+                self.send(node, 0, Request::Nak { job, delay });
+            }
             Action::End(ending) => {
                 let case: &'static str = match format!("{ending:?}").as_str() {
                     "Told" => "Told",
@@ -281,18 +314,24 @@ impl World {
                 let is_counted = self.bug == Some(Bug::AttemptByDelivery);
                 (expect, Value::Claim(held.course.claim(if is_counted { held.deliveries } else { attempt })))
             }
-            Write::Release { expect, attempt } => (expect, Value::Release { attempt }),
+            Write::Release { expect, attempt, due } => (expect, Value::Release { attempt, due }),
+            Write::Again { expect, attempt, due } => {
+                let is_counted = self.bug != Some(Bug::AgainCountsNothing);
+                (expect, Value::Again { attempt: attempt - u32::from(!is_counted), due })
+            }
             Write::HostLost { expect, claim } => (expect, outcome(Outcome::HostLost, claim.attempt)),
             Write::Expired { expect, .. } => (expect, outcome(Outcome::Expired, 0)),
             Write::Result { expect, attempt } => {
-                let output = if self.books.jobs[&job].is_large { it.held[&job].run } else { None };
+                let held = &it.held[&job];
+                let is_large = self.books.jobs[&job].is_large && !held.has_failed;
+                let output = if is_large { held.run } else { None };
                 (expect, outcome(Outcome::Result { output }, attempt))
             }
         };
         (Some(expect), value)
     }
 
-    fn start(&mut self, node: usize, job: Job) -> Result<(), Broken> {
+    fn start(&mut self, node: usize, job: Job, attempt: u32) -> Result<(), Broken> {
         if self.plan.has_refusals && self.random.happens(100) {
             return self.feed(node, job, Event::Refused);
         }
@@ -304,14 +343,16 @@ impl World {
             nodes[run.node].stopped.is_some_and(|at| now.since(at) < Duration::from_secs(25))
                 || nodes[run.node].is_stopped
         };
-        self.books.started(job, Run { number, node, life }, &self.plan, is_excused)?;
+        self.books.started(job, Run { number, node, life }, now, &self.plan, is_excused)?;
         self.nodes[node].held.get_mut(&job).expect("it has a course").run = Some(number);
         let time = if self.random.happens(300) {
             self.random.millis(5_000, 40_000)
         } else {
             self.random.millis(1, 3_000)
         };
-        self.deliver_to(node, time, Input::Ended { job, run: number, is_killed: false });
+        let retry = self.books.entry(job).terms.retry;
+        let again = retry.filter(|_| self.random.happens(600)).map(|retry| retry.wait(attempt, 0.0));
+        self.deliver_to(node, time, Input::Ended { job, run: number, is_killed: false, again });
         if self.bug == Some(Bug::AckBeforeOutcome) {
             self.send(node, 0, Request::Ack { job });
         }
@@ -324,50 +365,6 @@ impl World {
         self.nodes[node].pending.insert(tag, (job, asked, self.now));
         self.deliver_to(node, patience, Input::Timeout { tag });
         tag
-    }
-
-    pub(crate) fn strike(&mut self, fault: Fault) -> Result<(), Broken> {
-        self.note(format!("{fault:?}"));
-        let now = self.now;
-        match fault {
-            Fault::ServerKill => self.server.kill(),
-            Fault::ServerStart => self.server.start(),
-            Fault::Early(nth) => self.server.hand_out_early(now, nth),
-            Fault::Crash(node) => {
-                let life = self.nodes[node].life;
-                for entry in self.books.jobs.values_mut() {
-                    entry.runs.retain(|run| (run.node, run.life) != (node, life));
-                }
-                self.nodes[node].is_dead = true;
-            }
-            Fault::Restart(node) => {
-                let is_cut_off = self.nodes[node].is_cut_off;
-                self.nodes[node] = Node { is_cut_off, ..Node::new(node, self.nodes[node].life + 1) };
-                self.deliver_to(node, Duration::from_millis(1), Input::Pull);
-            }
-            Fault::Partition(node) => self.nodes[node].is_cut_off = true,
-            Fault::Heal(node) => self.nodes[node].is_cut_off = false,
-            Fault::Stop(node) => (self.nodes[node].is_stopped, self.nodes[node].stopped) = (true, Some(now)),
-            Fault::Continue(node) => {
-                let it = &mut self.nodes[node];
-                (it.is_stopped, it.stopped) = (false, Some(now));
-                let life = it.life;
-                for input in std::mem::take(&mut it.backlog) {
-                    self.at_node(node, life, input)?;
-                }
-            }
-        }
-        match fault {
-            Fault::ServerKill | Fault::ServerStart => self.server_disturbed = now,
-            Fault::Early(_) => {}
-            Fault::Crash(node)
-            | Fault::Restart(node)
-            | Fault::Stop(node)
-            | Fault::Continue(node)
-            | Fault::Partition(node)
-            | Fault::Heal(node) => self.nodes[node].disturbed = now,
-        }
-        Ok(())
     }
 }
 

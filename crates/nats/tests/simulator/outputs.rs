@@ -24,7 +24,7 @@ impl World {
     /// The worker has ended well.
     pub(crate) fn ended_well(&mut self, node: usize, job: Job, run: u64) -> Result<(), Broken> {
         if !self.books.entry(job).is_large {
-            return self.feed(node, job, Event::Finished { is_killed: false });
+            return self.feed(node, job, Event::Finished { is_killed: false, again: None });
         }
         let timings = Timings::default();
         let transfer = Transfer::new(self.now, CHUNKS, timings, timings.offer);
@@ -32,7 +32,7 @@ impl World {
             held.upload = Some(Upload { run, transfer });
         }
         if self.bug == Some(Bug::OutcomeBeforeOutput) {
-            self.feed(node, job, Event::Finished { is_killed: false })?;
+            self.feed(node, job, Event::Finished { is_killed: false, again: None })?;
         }
         self.upload(node, job)
     }
@@ -47,16 +47,19 @@ impl World {
             match upload.transfer.step(now) {
                 Step::Move(nth) => {
                     let tag = self.ask(node, job, Asked::Chunk { run, nth }, Duration::from_secs(2));
-                    self.send(node, tag, Request::Chunk { job, run, nth });
+                    self.send(node, tag, Request::Chunk { run, nth });
                 }
                 Step::Wait(until) => {
                     self.deliver_to(node, until.since(now), Input::Upload { job });
                     return Ok(());
                 }
-                Step::Done | Step::GiveUp => {
+                step @ (Step::Done | Step::GiveUp) => {
                     self.stop_upload(node, job);
+                    if let Some(held) = self.nodes[node].held.get_mut(&job) {
+                        held.has_failed = step == Step::GiveUp;
+                    }
                     self.books.coverage.met("stored output");
-                    return self.feed(node, job, Event::Finished { is_killed: false });
+                    return self.feed(node, job, Event::Finished { is_killed: false, again: None });
                 }
             }
         }

@@ -17,16 +17,28 @@ pub(crate) enum Bug {
     AckBeforeOutcome,
     /// The outcome is written while the chunks of its output are on their way.
     OutcomeBeforeOutput,
+    /// A job that waits for its time is taken for one that does not.
+    NoDelay,
+    /// A job that has failed is tried again under the same number.
+    AgainCountsNothing,
+    /// The time of the next attempt is not read.
+    ForgetsAgain,
+    /// A job that is returned until its time comes leaves the queue.
+    DropsWaiting,
 }
 
 /// Every bug, with the promise that it breaks.
-pub(crate) const BUGS: [(Bug, &str); 6] = [
+pub(crate) const BUGS: [(Bug, &str); 10] = [
     (Bug::ClaimWithoutCompare, "at_most_once"),
     (Bug::NoFence, "fenced_first"),
     (Bug::AttemptByDelivery, "attempts_are_claims"),
     (Bug::LostWithoutAsking, "asked_first"),
     (Bug::AckBeforeOutcome, "nothing_lost"),
     (Bug::OutcomeBeforeOutput, "outputs_are_whole"),
+    (Bug::NoDelay, "not_before_its_time"),
+    (Bug::AgainCountsNothing, "attempts_are_bounded"),
+    (Bug::ForgetsAgain, "not_before_its_time"),
+    (Bug::DropsWaiting, "nothing_lost"),
 ];
 
 #[derive(Clone, Debug)]
@@ -47,8 +59,12 @@ pub(crate) struct Plan {
     /// Whether the server hands jobs out before their leases end, as after a jump of its clock.
     pub(crate) has_early: bool,
     pub(crate) has_cancels: bool,
+    /// Whether some jobs wait for their time.
+    pub(crate) has_delays: bool,
     /// Whether reads may return old copies.
     pub(crate) has_stale_reads: bool,
+    /// Whether some jobs fail, and are tried again.
+    pub(crate) has_retries: bool,
     /// Whether nodes' pools refuse some jobs.
     pub(crate) has_refusals: bool,
 }
@@ -59,7 +75,7 @@ impl Plan {
         let (has_stops, has_partitions, has_crashes, has_server_kills) = (half(), half(), half(), half());
         let (has_early, has_cancels, has_stale_reads, has_stalls) =
             (half() && half(), half(), half(), half() && half());
-        let (has_loss, has_refusals) = (half(), half() && half());
+        let (has_loss, has_refusals, has_delays, has_retries) = (half(), half() && half(), half(), half());
         Self {
             nodes: 2 + random.below(3) as usize,
             slots: 1 + random.below(3) as usize,
@@ -73,6 +89,8 @@ impl Plan {
             has_server_kills,
             has_early,
             has_cancels,
+            has_delays,
+            has_retries,
             has_stale_reads,
             has_refusals,
         }

@@ -14,7 +14,8 @@ pub(crate) type Job = u64;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Value {
     Claim(Claim),
-    Release { attempt: u32 },
+    Release { attempt: u32, due: Option<u64> },
+    Again { attempt: u32, due: u64 },
     Outcome { by: NodeId, attempt: u32, what: Outcome },
 }
 
@@ -80,9 +81,16 @@ impl Server {
         };
         match value {
             Value::Claim(claim) => Found::Claimed { seq, claim },
-            Value::Release { attempt } => Found::Released { seq, attempt },
+            Value::Release { attempt, due } => Found::Released { seq, attempt, due },
+            Value::Again { attempt, due } => Found::Released { seq, attempt, due: Some(due) },
             Value::Outcome { by, attempt, .. } => Found::Decided { seq, by, attempt },
         }
+    }
+
+    /// Returns whether the record says that the last claim did not start.
+    pub(crate) fn is_released(&self, job: Job) -> bool {
+        let last = self.records.get(&job).and_then(|versions| versions.last());
+        matches!(last, Some((_, Value::Release { .. })))
     }
 
     /// Writes a record. `None` for the expected sequence compares nothing. Returns the new sequence, or `None` for a

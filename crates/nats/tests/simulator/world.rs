@@ -10,6 +10,7 @@ use crate::server::{Job, Outcome, Pull, Server, Value};
 use procpool_nats::NodeId;
 use procpool_nats::decide::Found;
 use procpool_nats::order::Terms;
+use procpool_nats::retry::Retry;
 use procpool_registry::Time;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -41,8 +42,8 @@ pub(crate) enum Request {
     Pull {
         count: usize,
     },
+    /// A part of the output of a run.
     Chunk {
-        job: Job,
         run: u64,
         nth: u32,
     },
@@ -71,7 +72,7 @@ pub(crate) enum Input {
     Timeout { tag: u64 },
     Asked { from: usize, life: u32, tag: u64, job: Job },
     Tick { job: Job },
-    Ended { job: Job, run: u64, is_killed: bool },
+    Ended { job: Job, run: u64, is_killed: bool, again: Option<Duration> },
     Upload { job: Job },
     Pull,
 }
@@ -127,10 +128,19 @@ impl World {
                 idempotent: world.random.happens(500),
                 attempts: 1 + world.random.below(3) as u32,
                 timeout,
+                retry: None,
             };
-            let deadline = world.now + at + timeout;
+            let terms = match world.plan.has_retries && world.random.happens(500) {
+                true => Terms { retry: Some(world.retry()), ..terms },
+                false => terms,
+            };
+            let delay = match world.plan.has_delays && world.random.happens(400) {
+                true => world.random.millis(1, 40_000),
+                false => Duration::ZERO,
+            };
+            let due = world.now + at + delay;
             let is_large = world.random.happens(400);
-            world.books.open(job, terms, deadline, is_large);
+            world.books.open(job, terms, due, is_large);
             world.after(at, Next::Accept(job));
             if world.plan.has_cancels && world.random.happens(300) {
                 let later = at + world.random.millis(1, 30_000);
@@ -141,6 +151,17 @@ impl World {
             world.after(at, Next::Fault(fault));
         }
         world
+    }
+
+    fn retry(&mut self) -> Retry {
+        let first = self.random.millis(1, 5_000);
+        Retry {
+            attempts: 2 + self.random.below(2) as u32,
+            first,
+            factor: 2.0,
+            max: first * 3,
+            whole: self.random.happens(500),
+        }
     }
 
     pub(crate) fn play(&mut self) -> Result<(), Broken> {
@@ -250,7 +271,7 @@ impl World {
                 let written = self.write(job, expect, value)?;
                 self.reply(node, life, tag, Reply::Written(written));
             }
-            Request::Chunk { run, nth, .. } => {
+            Request::Chunk { run, nth } => {
                 self.server.store(run, nth);
                 self.reply(node, life, tag, Reply::Stored);
             }
@@ -289,7 +310,10 @@ impl World {
             self.note(format!("server stores {value:?} of job {job}"));
             let over = match over {
                 Found::Claimed { claim, .. } => Some(Value::Claim(claim)),
-                Found::Released { attempt, .. } => Some(Value::Release { attempt }),
+                // Only one that certainly did not start gives its number back.
+                Found::Released { attempt, .. } if self.server.is_released(job) => {
+                    Some(Value::Release { attempt, due: None })
+                }
                 _ => None,
             };
             self.books.stored(job, &over, &value, at_it)?;
@@ -307,7 +331,7 @@ impl World {
         let is_own = match value {
             Value::Claim(claim) => claim.node == *claimant,
             Value::Outcome { by, .. } => by == claimant,
-            Value::Release { .. } => true,
+            Value::Release { .. } | Value::Again { .. } => true,
         };
         let is_calm = |since: Time| self.now.since(since) > Duration::from_secs(4);
         let plan = &self.plan;

@@ -1,6 +1,5 @@
 //! `[cluster]`: the servers of NATS that hold the jobs of durable pools, and how to reach them. Does not: connect.
 
-use super::durable::Retry;
 use super::duration::Positive;
 use super::error::{ConfigError, Mistake};
 use super::file::JobsTable;
@@ -9,7 +8,8 @@ use super::pool::{PoolSpec, directory_of};
 use super::secret;
 use super::size::Size;
 use procpool_coordinator::PoolLimits;
-use procpool_nats::{Credentials, PoolSettings, Settings, SettingsError};
+use procpool_nats::retry::Retry;
+use procpool_nats::{Credentials, PoolSettings, RETAINED_LEASES, Settings, SettingsError};
 use serde::Deserialize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -144,9 +144,6 @@ pub(super) fn settings(
         let of_pool = |key: &str, mistake| {
             Err(ConfigError::at(source.place_of(&["pools", pool.name.as_str(), key]), mistake))
         };
-        if pool.durable != Some(Retry::default()) {
-            return of_pool("retry", Mistake::RetryInCluster);
-        }
         let margin = settings.timings.lease - settings.timings.fence;
         if pool.limits.grace >= margin {
             return of_pool("grace", Mistake::GraceInCluster(margin));
@@ -186,13 +183,17 @@ fn of(pool: &PoolSpec, longest: Duration, retain: Duration, lease: Duration) -> 
     if limits.idempotent == Some(true) {
         settings = settings.idempotent(limits.max_attempts);
     }
+    if let Some(retry) = pool.durable {
+        let (attempts, first, factor, max) = (retry.max_attempts, retry.first, retry.factor, retry.max);
+        settings = settings.retry(Retry { attempts, first, factor, max, whole: false });
+    }
     settings.terms.timeout = longest;
     settings.timeout = limits.timeout;
     settings.queue = u32::try_from(limits.queue.max(1)).unwrap_or(u32::MAX);
     settings.queue_bytes = u64::try_from(limits.queue_bytes).unwrap_or(u64::MAX);
     settings.max_payload = u64::from(limits.max_payload);
     // A job must not outlive the record that says it has run.
-    settings.retain = retain.max(longest.saturating_add(lease * 2));
+    settings.retain = retain.max(longest.saturating_add(lease * RETAINED_LEASES));
     settings
 }
 
@@ -232,9 +233,14 @@ mod tests {
         let pool = &settings.pools[0];
         assert_eq!((pool.queue, pool.terms.attempts, pool.terms.idempotent), (7, 3, true));
         assert_eq!((pool.timeout, pool.terms.timeout), (Some(Duration::from_secs(30)), LONGEST));
+        assert_eq!(pool.terms.retry, None);
+        let retried = "durable = true\nidempotent = true\nretry = { max_attempts = 4, first = \"2s\" }";
+        let pool = parsed(nats, retried).unwrap().cluster.unwrap().resolve().unwrap().pools.remove(0);
+        let retry = pool.terms.retry.expect("it is configured");
+        assert_eq!((retry.attempts, retry.first, pool.terms.attempts), (4, Duration::from_secs(2), 4));
         let long = parsed(nats, "durable = true\nmax_timeout = \"2h\"").unwrap();
         let pool = &long.cluster.unwrap().resolve().unwrap().pools[0];
-        assert_eq!(pool.retain, Duration::from_secs(2 * 3600 + 30));
+        assert_eq!(pool.retain, Duration::from_secs(2 * 3600 + 60));
         assert_eq!((pool.max_payload, pool.payload_bytes), (64 << 20, 512 << 20));
         let small =
             parsed(&format!("{nats}\nmax_payload_bytes = \"40 MiB\""), "durable = true\nmax_payload = 99");
@@ -254,7 +260,6 @@ mod tests {
         let nats = "nats = \"localhost\"";
         for (cluster, pool, word) in [
             (nats, "", "p.toml:5:8: no pool has durable = true"),
-            (nats, "durable = true\nretry = { max_attempts = 2 }", "4:1: retry is for a server alone"),
             (nats, "durable = true\ngrace = \"5s\"", "4:9: grace has to be shorter than 5s"),
             (nats, "durable = true\ntimeout = \"none\"", "a pool of the cluster needs a bound"),
             (&format!("{nats}\nreplicas = 1"), "durable = true", "6:12: `replicas` is 1"),

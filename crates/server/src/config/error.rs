@@ -146,11 +146,6 @@ pub(crate) enum Mistake {
     /// A user without a password, or the reverse.
     #[error("user and password_file belong together; set both or none")]
     HalfPassword,
-    /// A cluster tries no failure again.
-    #[error(
-        "retry is for a server alone: a cluster tries a job again only after a lost host (`idempotent`, `max_attempts`)"
-    )]
-    RetryInCluster,
     /// A worker could outlive the lease of its job.
     #[error(
         "grace has to be shorter than {0:?}, a third of the cluster's lease: a job whose host is cut off has to be dead \
