@@ -36,7 +36,9 @@ pub(crate) struct Entry {
     /// Whether its output is too large for its record.
     pub(crate) is_large: bool,
     pub(crate) is_accepted: bool,
-    /// When it may start first.
+    /// When it may start first, as its message says.
+    pub(crate) first: Time,
+    /// When its next attempt may start.
     pub(crate) due: Time,
     pub(crate) is_cancelled: bool,
     /// Runs that live.
@@ -106,6 +108,7 @@ impl Books {
             terms,
             is_large,
             is_accepted: false,
+            first: due,
             due,
             is_cancelled: false,
             runs: Vec::new(),

@@ -31,7 +31,7 @@ use crate::world::World;
 const SEEDS: u64 = 1_000;
 
 /// Maximum number of seeds before a known bug is noticed.
-const SEEDS_OF_A_BUG: u64 = 2_000;
+const SEEDS_OF_A_BUG: u64 = 500;
 
 fn from_environment(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;

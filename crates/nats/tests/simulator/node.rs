@@ -181,7 +181,7 @@ impl World {
     fn delivered(&mut self, node: usize, job: Job, sent: Time, deliveries: u32) -> Result<(), Broken> {
         let timings = Timings::default();
         let (terms, requested, is_first) = (self.books.entry(job).terms, sent, deliveries == 1);
-        let (wall, mut due) = (WALL, WALL.millis(self.books.entry(job).due));
+        let (wall, mut due) = (WALL, WALL.millis(self.books.entry(job).first));
         if self.bug == Some(Bug::NoDelay) {
             due = due.min(WALL.millis(self.now));
         }

@@ -35,6 +35,8 @@ struct Queued {
     /// When it may be handed out.
     at: Time,
     deliveries: u32,
+    /// A node has returned it for a while.
+    is_returned: bool,
 }
 
 /// A pull that waits.
@@ -69,7 +71,7 @@ impl Server {
     /// Puts a job into the queue, unless it is there. Returns whether it was put.
     pub(crate) fn accept(&mut self, now: Time, job: Job) -> bool {
         let is_new = !self.queue.contains_key(&job);
-        self.queue.entry(job).or_insert(Queued { at: now, deliveries: 0 });
+        self.queue.entry(job).or_insert(Queued { at: now, deliveries: 0, is_returned: false });
         is_new
     }
 
@@ -120,12 +122,14 @@ impl Server {
 
     pub(crate) fn delay(&mut self, now: Time, job: Job, delay: Duration) {
         if let Some(queued) = self.queue.get_mut(&job) {
-            queued.at = now + delay;
+            (queued.at, queued.is_returned) = (now + delay, true);
         }
     }
 
     pub(crate) fn progress(&mut self, now: Time, job: Job) {
-        self.delay(now, job, self.lease);
+        if let Some(queued) = self.queue.get_mut(&job) {
+            (queued.at, queued.is_returned) = (now + self.lease, false);
+        }
     }
 
     pub(crate) fn pull(&mut self, pull: Pull) {
@@ -163,6 +167,10 @@ impl Server {
 
     pub(crate) fn start(&mut self) {
         (self.is_up, self.life) = (true, self.life + 1);
+        // Every other time it has forgotten for how long.
+        if self.life.is_multiple_of(2) {
+            self.queue.values_mut().filter(|it| it.is_returned).for_each(|it| it.at = Time::ZERO);
+        }
     }
 
     /// Makes the job ready though somebody holds it.
