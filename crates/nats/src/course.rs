@@ -42,6 +42,8 @@ pub struct Delivery {
     pub wall: Wall,
     /// When the job may start first, by that clock, in milliseconds since 1970.
     pub due: u64,
+    /// Whether it was to wait for that time.
+    pub has_delay: bool,
     /// Whether the workers of this node have the contract of the job. It does not start here else.
     pub fits: bool,
     /// Whether nobody had it before. It is claimed without a look at its record, which nearly always is none.
@@ -93,9 +95,10 @@ impl Course {
     /// Returns the course of a delivery, with its first action.
     #[must_use]
     pub fn new(now: Time, delivery: Delivery) -> (Self, Action) {
-        let Delivery { me, nonce, terms, timings, requested, wall, due, fits, is_first } = delivery;
+        let Delivery { me, nonce, terms, timings, requested, wall, due, has_delay, fits, is_first } =
+            delivery;
         let (retry, tries, offered, lease) = (None, 0, None, Lease::new(timings, requested));
-        let (times, state) = (Times::new(wall, due, &terms), State::Reading(After::Delivery));
+        let (times, state) = (Times::new(wall, due, has_delay, &terms), State::Reading(After::Delivery));
         let mut course = Self { me, nonce, terms, timings, times, fits, lease, state, retry, tries, offered };
         if is_first && fits && times.wait(now).is_zero() && !times.has_expired(now) {
             let claim = Write::Claim { expect: 0, attempt: 1 };

@@ -320,6 +320,7 @@ impl Shared {
             requested,
             wall: Wall(self.leader.load(Ordering::Relaxed)),
             due: order.due(stored),
+            has_delay: !order.delay.is_zero(),
             is_first: deliveries(&reply) == Some(1),
             fits: self.pools.get(pool).is_none_or(|pool| pool.fits(order.contract.as_ref())),
         };

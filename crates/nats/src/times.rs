@@ -11,6 +11,8 @@ pub(crate) struct Times {
     wall: Wall,
     /// When the job may start first.
     due: u64,
+    /// Whether it was to wait for that time. Else the clocks of node and server do not matter for its start.
+    has_delay: bool,
     /// The same for the present attempt, if its record says so.
     pub(crate) of_attempt: Option<u64>,
     timeout: Duration,
@@ -20,14 +22,15 @@ pub(crate) struct Times {
 
 impl Times {
     /// Returns the times of a job that may start first at this time of the server's clock.
-    pub(crate) fn new(wall: Wall, due: u64, terms: &Terms) -> Self {
+    pub(crate) fn new(wall: Wall, due: u64, has_delay: bool, terms: &Terms) -> Self {
         let is_whole = terms.retry.is_none_or(|retry| retry.whole);
-        Self { wall, due, of_attempt: None, timeout: terms.timeout, is_whole }
+        Self { wall, due, has_delay, of_attempt: None, timeout: terms.timeout, is_whole }
     }
 
     /// Returns the time until the present attempt may start.
     pub(crate) fn wait(&self, now: Time) -> Duration {
-        self.until(self.of_attempt.unwrap_or(self.due), now)
+        let due = self.of_attempt.or(self.has_delay.then_some(self.due));
+        due.map_or(Duration::ZERO, |due| self.until(due, now))
     }
 
     /// Returns the time until the server's clock shows this.
@@ -65,7 +68,7 @@ mod tests {
         let second = Duration::from_secs(1);
         let retry = Some(Retry { attempts: 2, first: second, factor: 1.0, max: second, whole });
         let terms = Terms { idempotent: false, attempts: 1, timeout: 10 * second, retry };
-        Times::new(Wall(1_000_000_000), 3_000, &terms)
+        Times::new(Wall(1_000_000_000), 3_000, true, &terms)
     }
 
     fn at(seconds: u64) -> Time {
@@ -78,6 +81,12 @@ mod tests {
         assert_eq!((times.wait(at(0)), times.wait(at(2))), (Duration::from_secs(2), Duration::ZERO));
         assert_eq!(times.left(at(0)), Duration::from_secs(12));
         assert!(!times.has_expired(at(11)) && times.has_expired(at(12)));
+    }
+
+    #[test]
+    fn a_job_without_a_delay_starts_at_once_whatever_the_clocks_say() {
+        let times = Times { has_delay: false, ..times(true) };
+        assert_eq!((times.wait(at(0)), times.left(at(0))), (Duration::ZERO, Duration::from_secs(12)));
     }
 
     #[test]

@@ -156,3 +156,19 @@ async fn clients_see_when_a_job_may_start() {
     assert_eq!((seen.state, seen.may_have_run, seen.attempt), (State::Queued, false, 0));
     assert!(seen.due >= record.due, "the server stored it later: {seen:?}");
 }
+
+/// The clock of a node is that of the server, read over the network: a moment behind.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_without_a_delay_is_never_returned() {
+    let Some(server) = Server::start("") else { return };
+    let (cluster, book) = (server.cluster().await, server.dir.join("book"));
+    let front = Front::start(cluster.clone(), "front").await.unwrap();
+    let node = Node::start(cluster.clone(), Sleeper::new(&book), "a", slots(4)).await.unwrap();
+    for _ in 0..30 {
+        let now = id();
+        front.enqueue(now, job("once", 0)).await.unwrap();
+        assert!(front.outcome("once", now).await.unwrap().unwrap().result.is_ok());
+    }
+    let figures = node.figures();
+    assert_eq!((figures.told, figures.left), (30, 0), "{figures:?}");
+}

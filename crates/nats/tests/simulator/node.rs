@@ -194,7 +194,18 @@ impl World {
         let (me, nonce) = (it.id.clone(), self.tags);
         let (course, first) = Course::new(
             self.now,
-            Delivery { me, nonce, terms, timings, requested, wall, due, fits: true, is_first },
+            Delivery {
+                me,
+                nonce,
+                terms,
+                timings,
+                requested,
+                wall,
+                due,
+                has_delay: true,
+                fits: true,
+                is_first,
+            },
         );
         let held = Held { course, deliveries, run: None, is_decided: false, upload: None, has_failed: false };
         it.held.insert(job, held);
