@@ -79,23 +79,19 @@ pub(crate) fn of_hosts(settings: &Settings, namespace: &Namespace) -> Wanted {
 
 /// Returns the stream of the pools' contracts: the last of each, for ever.
 pub(crate) fn of_contracts(settings: &Settings, namespace: &Namespace) -> Wanted {
-    let name = namespace.contracts();
-    let config = json!({
-        "name": name, "subjects": [namespace.all_contracts()], "retention": "limits", "storage": "file",
-        "discard": "new", "max_msgs": 10_000, "num_replicas": settings.replicas, "max_msgs_per_subject": 1,
-        "allow_direct": true,
-    });
-    stream(name, config)
+    of_notes(settings, namespace.contracts(), &namespace.all_contracts())
 }
 
 /// Returns the stream of the notes about schedules: the last of each, for ever. Two fronts that run the same schedule would
 /// submit its job twice if one of them could not read how far the other is.
 pub(crate) fn of_schedules(settings: &Settings, namespace: &Namespace) -> Wanted {
-    let name = namespace.schedules();
+    of_notes(settings, namespace.schedules(), &namespace.all_schedules())
+}
+
+fn of_notes(settings: &Settings, name: String, subjects: &str) -> Wanted {
     let config = json!({
-        "name": name, "subjects": [namespace.all_schedules()], "retention": "limits", "storage": "file",
-        "discard": "new", "max_msgs": 10_000, "num_replicas": settings.replicas, "max_msgs_per_subject": 1,
-        "allow_direct": true,
+        "name": name, "subjects": [subjects], "retention": "limits", "storage": "file", "discard": "new",
+        "max_msgs": 10_000, "num_replicas": settings.replicas, "max_msgs_per_subject": 1, "allow_direct": true,
     });
     stream(name, config)
 }

@@ -64,6 +64,10 @@ fn child() {
     match role.as_str() {
         "commits" => commits(desk, u64::MAX),
         "some" => commits(desk, 60),
+        "read" => {
+            let _reader = reader();
+            commits(desk, 60);
+        }
         "fails" => fails(desk),
         "limited" => limited(desk),
         "large" => large(desk),
@@ -128,6 +132,14 @@ fn fails(mut desk: Desk) {
     say("never failed");
 }
 
+/// Returns one who reads what was before: it keeps checkpoints from later pages, and the log from its restart.
+fn reader() -> rusqlite::Connection {
+    let directory = std::env::var(DIRECTORY).expect("a directory");
+    let reader = rusqlite::Connection::open(Path::new(&directory).join("jobs.sqlite")).expect("a reader");
+    reader.execute_batch("BEGIN; SELECT * FROM job").expect("a look");
+    reader
+}
+
 /// Number of jobs of the groups of [`large`]: two of them are longer than a part of SQLite's index of its log, and one
 /// fits into SQLite's cache.
 pub(crate) const LARGE: u64 = 170;
@@ -135,10 +147,7 @@ pub(crate) const LARGE: u64 = 170;
 /// Accepts jobs in two groups, the second of which fails when all of its pages are in the log, and ends as if it were
 /// killed.
 fn large(mut desk: Desk) {
-    // Who reads what was before keeps the log from its restart.
-    let directory = std::env::var(DIRECTORY).expect("a directory");
-    let reader = rusqlite::Connection::open(Path::new(&directory).join("jobs.sqlite")).expect("a reader");
-    reader.execute_batch("BEGIN; SELECT * FROM job").expect("a look");
+    let _reader = reader();
     for group in 0..2 {
         for number in 1..=LARGE {
             accept(&mut desk, group * LARGE + number, 60_000);
