@@ -10,7 +10,6 @@ pub mod args;
 pub mod contest;
 pub mod contestant;
 pub mod floor;
-pub mod hot;
 pub mod http;
 pub mod language;
 pub mod machine;

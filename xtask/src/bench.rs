@@ -32,7 +32,6 @@ pub(crate) fn run(args: &[String]) -> Result<(), Error> {
 }
 
 const COUNTER: &str = "bench-instructions";
-const COUNTED: &str = "bench-hot";
 
 /// Returns whether there is what counts.
 pub(crate) fn can_count() -> bool {
@@ -43,8 +42,7 @@ pub(crate) fn can_count() -> bool {
 
 /// Counts the instructions of the hot path, and fails if there are many more than were recorded.
 pub(crate) fn count() -> Result<(), Error> {
-    let build = ["--release", "--locked", "-p", "procpool-bench", "--bin", COUNTER, "--bin", COUNTED];
-    let built = cargo::build(&build)?;
+    let built = cargo::build(&["--release", "--locked", "-p", "procpool-bench-hot", "--bins"])?;
     let mut counter = Command::new(&cargo::find(&built, COUNTER)?.path);
     counter.current_dir(cargo::root());
     cargo::run(counter)

@@ -63,10 +63,15 @@ const RULES: &[Rule] = &[
             "procpool-ping",
             "procpool-protocol",
             "procpool-registry",
-            "procpool-scheduler",
             "procpool-store",
         ],
         others: Others::Any,
+    },
+    // Built in half a minute, to be counted.
+    Rule {
+        package: "procpool-bench-hot",
+        ours: &["procpool-protocol", "procpool-scheduler"],
+        others: Others::Without(&["tokio", "interprocess", "rustix"]),
     },
     Rule {
         package: "procpool-server",

@@ -1,7 +1,7 @@
 //! `bench-hot NAME COUNT`: does one operation of the hot path this number of times, for a program that counts
 //! instructions.
 
-use procpool_bench::hot::OPERATIONS;
+use procpool_bench_hot::OPERATIONS;
 
 fn main() {
     let mut args = std::env::args().skip(1);

@@ -2,6 +2,8 @@
 //! scheduler, and its frames in and out. Timed by `benches/hot.rs`, counted in instructions by
 //! `bench-instructions`.
 
+#![forbid(unsafe_code)]
+
 use bytes::BytesMut;
 use procpool_protocol::Payload;
 use procpool_protocol::decoder::Decoder;

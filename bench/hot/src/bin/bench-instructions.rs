@@ -2,12 +2,13 @@
 //! recorded: unlike times they do not move with the machine's mood. `--record` writes down what is counted.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "the counts are the result")]
 
-use procpool_bench::contestant::Result;
-use procpool_bench::hot::OPERATIONS;
-use procpool_bench::places;
+use procpool_bench_hot::OPERATIONS;
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 /// Relative to the workspace, where cargo xtask starts this.
 const RECORD: &str = "bench/instructions.json";
@@ -63,10 +64,16 @@ fn hold(record: bool) -> Result<bool> {
 /// Returns all instructions of a run of the operation.
 fn instructions(name: &str, count: u64) -> Result<f64> {
     let mut valgrind = Command::new("valgrind");
-    valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(places::file("bench-hot")?);
+    valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(counted()?);
     let output =
         valgrind.args([name, &count.to_string()]).output().map_err(|error| format!("valgrind: {error}"))?;
     let said = String::from_utf8_lossy(&output.stderr);
     let collected = said.lines().find_map(|line| line.split_once("Collected : "));
     Ok(collected.ok_or_else(|| format!("valgrind counted nothing:\n{said}"))?.1.trim().parse()?)
+}
+
+/// Returns the program that does the operations, which is beside this one.
+fn counted() -> Result<PathBuf> {
+    let file = std::env::current_exe()?.with_file_name("bench-hot");
+    if file.exists() { Ok(file) } else { Err(format!("{} is missing", file.display()).into()) }
 }

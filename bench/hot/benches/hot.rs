@@ -1,8 +1,8 @@
-//! The operations of the hot path, timed: `cargo bench -p procpool-bench`.
+//! The operations of the hot path, timed: `cargo bench -p procpool-bench-hot`.
 #![allow(missing_docs, reason = "criterion's macros document nothing")]
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use procpool_bench::hot::OPERATIONS;
+use procpool_bench_hot::OPERATIONS;
 use std::time::Instant;
 
 fn hot(criterion: &mut Criterion) {
