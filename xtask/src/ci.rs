@@ -30,8 +30,7 @@ Usage: cargo xtask ci
   licences  cargo deny check licenses bans sources, where cargo-deny is installed
   counts    instructions of the hot path against those that were recorded, where valgrind is installed
   vendored  cargo xtask vendor --check, with npm where its registry can be reached
-  packages  as cargo xtask package
-  oldest    cargo check with the oldest supported toolchain, where it is installed
+  packages  as cargo xtask package, with the oldest supported toolchain, where it is installed
   fuzz      cargo xtask fuzz --seconds 20, where there is a C++ compiler
   tests     as cargo xtask test
   openapi   as cargo xtask openapi, where python3 is installed
@@ -55,8 +54,7 @@ pub(crate) fn run() -> Result<(), Error> {
     licences(&mut journal);
     counts(&mut journal);
     vendor::in_ci(&mut journal);
-    journal.attempt("packages", package::run);
-    package::with_oldest(&mut journal);
+    package::in_ci(&mut journal);
     fuzz::in_ci(&mut journal);
     if let Err(error) = test::all(&mut journal, &[], Some(&required)) {
         eprintln!("xtask: {error}");
@@ -75,6 +73,7 @@ fn clippy() -> Result<(), Error> {
 
 fn docs() -> Result<(), Error> {
     let mut command = cargo(["doc", "--workspace", "--no-deps", "--locked"]);
+    command.args(cargo::TESTED);
     let given = env::var("RUSTDOCFLAGS").unwrap_or_default();
     command.env("RUSTDOCFLAGS", format!("{given} -Dwarnings").trim_start());
     cargo::run(command)

@@ -1,5 +1,5 @@
 //! `cargo xtask package`: every published crate as crates.io would get it, checked from its own package.
-//! Beside it, the gate that builds with the oldest supported toolchain.
+//! CI checks them with the oldest supported toolchain: one build for two promises.
 
 use std::env;
 use std::fs;
@@ -16,8 +16,8 @@ Packs every published crate and checks each from its package
 Usage: cargo xtask package
 
 Each package is checked against the packages of the others, so that a file or a version that one lacks is
-noticed here. Those that others build upon are checked by themselves as well. Nothing is uploaded.
-CONTRIBUTING.md describes a release.";
+noticed here. Those that others build upon are checked by themselves as well. Nothing is uploaded. The compiler
+is Rust 1.90, the oldest that is supported, where rustup has it. CONTRIBUTING.md describes a release.";
 
 /// The published crates, each behind those that it depends on.
 const PUBLISHED: &[&str] = &[
@@ -48,6 +48,8 @@ const PUBLISHED: &[&str] = &[
 /// The oldest supported toolchain, which is `rust-version` of the workspace.
 const OLDEST: &str = "1.90.0";
 
+const PACKAGES: &str = "packages";
+const PACKAGES_BY_OLDEST: &str = "packages, built with Rust 1.90";
 const OLDEST_STEP: &str = "build with Rust 1.90";
 
 /// Packages that others build upon: each is checked once more by itself, without the features that its neighbours ask of a
@@ -55,6 +57,26 @@ const OLDEST_STEP: &str = "build with Rust 1.90";
 const FOUNDATIONS: &[&str] = &["procpool", "procpool-worker"];
 
 pub(crate) fn run() -> Result<(), Error> {
+    if has_oldest() {
+        println!("with Rust {OLDEST}, the oldest that is supported");
+        packages(oldest)
+    } else {
+        packages(current)
+    }
+}
+
+/// Says in the step's name which compiler there was, and aloud if it was not the oldest.
+pub(crate) fn in_ci(journal: &mut Journal) {
+    if has_oldest() {
+        return journal.attempt(PACKAGES_BY_OLDEST, || packages(oldest));
+    }
+    journal.attempt(PACKAGES, || packages(current));
+    let why = "it is not installed; `rustup toolchain install 1.90.0 --profile minimal` installs it";
+    journal.skip(OLDEST_STEP, why);
+}
+
+/// Packs them, and has this compiler check what was packed.
+fn packages(compiler: fn() -> Command) -> Result<(), Error> {
     let folder = cargo::root().join("target/packages");
     if folder.exists() {
         fs::remove_dir_all(&folder).map_err(Error::file("remove", &folder))?;
@@ -64,8 +86,8 @@ pub(crate) fn run() -> Result<(), Error> {
     pack.arg(&folder).args(PUBLISHED.iter().flat_map(|name| ["-p", name]));
     cargo::run(pack)?;
     let manifest = unpack(&folder.join("package"))?;
-    check(&manifest, &["--workspace"])?;
-    FOUNDATIONS.iter().try_for_each(|name| check(&manifest, &["-p", name]))
+    check(compiler(), &manifest, &["--workspace"])?;
+    FOUNDATIONS.iter().try_for_each(|name| check(compiler(), &manifest, &["-p", name]))
 }
 
 /// Unpacks every package into a workspace, in which they depend on each other instead of on what has been published.
@@ -90,35 +112,26 @@ fn unpack(folder: &Path) -> Result<PathBuf, Error> {
     Ok(manifest)
 }
 
-fn check(manifest: &Path, packages: &[&str]) -> Result<(), Error> {
-    let mut check = cargo(["check", "--lib", "--bins", "--manifest-path"]);
-    // With what has been built for this workspace.
+fn check(mut compiler: Command, manifest: &Path, packages: &[&str]) -> Result<(), Error> {
+    compiler.args(["check", "--lib", "--bins", "--manifest-path"]).arg(manifest).args(packages);
+    cargo::run(compiler)
+}
+
+/// The current compiler, with what it has built for this workspace.
+fn current() -> Command {
+    let mut command = cargo([]);
     let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| cargo::root().join("target"), PathBuf::from);
-    check.arg(manifest).arg("--target-dir").arg(target).args(packages);
-    cargo::run(check)
+    command.env("CARGO_TARGET_DIR", target);
+    command
 }
 
-/// Builds everything with the oldest supported toolchain, where it is installed.
-pub(crate) fn with_oldest(journal: &mut Journal) {
-    if !has_oldest() {
-        let why = "it is not installed; `rustup toolchain install 1.90.0 --profile minimal` installs it";
-        return journal.skip(OLDEST_STEP, why);
-    }
-    journal.attempt(OLDEST_STEP, || {
-        let mut check = oldest();
-        // Tests are for those who develop this, and they have the current one.
-        check.args(["check", "--workspace", "--lib", "--bins", "--locked"]);
-        // A folder of its own: two compilers would rebuild each other's work.
-        check.args(["--target-dir", "target/oldest"]);
-        cargo::run(check)
-    });
-}
-
+/// The oldest, in a folder of its own: two compilers would rebuild each other's work.
 fn oldest() -> Command {
     let mut command = Command::new("rustup");
     // This process was started by another cargo, which says so in its environment.
     command.current_dir(cargo::root()).args(["run", OLDEST, "cargo"]).env_remove("CARGO");
     command.env_remove("RUSTUP_TOOLCHAIN").env_remove("RUSTC");
+    command.env("CARGO_TARGET_DIR", cargo::root().join("target/oldest"));
     command
 }
 
