@@ -13,14 +13,33 @@ use crate::time::Time;
 /// One thread owns it. It calls the registry several times, then [`commit`](Self::commit). Only then may anybody be
 /// told what the registry has decided. A commit that fails undoes its whole group, and the decisions and effects of
 /// the group are void.
+///
+/// With [`seal`](Self::seal) in its place, the next group can be prepared while this one is on its way to the disk.
+/// Then [`when_durable`](Self::when_durable) says when somebody may be told.
 pub trait Durable: Storage {
     /// Makes the changes since the last commit durable, all or none. Blocks until they are. `now` is the registry's
     /// time, from which the next process continues.
     ///
     /// # Errors
-    /// The storage has undone the group. After [`CommitError::Full`] it can be used; after [`CommitError::Broken`] it
-    /// takes nothing more.
+    /// After [`CommitError::Full`], the storage has undone the group, and can be used. After [`CommitError::Broken`] it takes
+    /// nothing more, and only the next process knows whether the group is durable.
     fn commit(&mut self, now: Time) -> Result<(), CommitError>;
+
+    /// Writes the changes since the last commit, all or none, and returns before they are durable: the storage sees to
+    /// that beside its thread. Groups become durable in their order. Blocks until those before are. The default is a
+    /// [`commit`](Self::commit).
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit).
+    fn seal(&mut self, now: Time) -> Result<(), CommitError> {
+        self.commit(now)
+    }
+
+    /// Calls `then` once every group so far is durable, at once or from another thread, in the order of these calls. It
+    /// gets an error if one of them has failed; then every later commit fails, too. The default calls it at once.
+    fn when_durable(&mut self, then: Settled) {
+        then(Ok(()));
+    }
 
     /// Undoes the changes since the last commit.
     fn undo(&mut self);
@@ -58,6 +77,9 @@ pub trait Durable: Storage {
     /// Notes are few and short. The caller bounds them: a storage keeps every note until it is removed.
     fn put_note(&mut self, name: &str, note: Option<Vec<u8>>);
 }
+
+/// Learns whether a sealed group has become durable.
+pub type Settled = Box<dyn FnOnce(Result<(), CommitError>) + Send>;
 
 /// Why a group has not become durable.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -62,7 +62,7 @@ mod time;
 mod transition;
 
 pub use cursor::{Cursor, ForeignCursor, InvalidCursor};
-pub use durable::{CommitError, Durable};
+pub use durable::{CommitError, Durable, Settled};
 pub use effect::{Dropped, Effect, Gone};
 pub use event::Event;
 pub use filter::{Class, Filter, UnknownName, is_dead, outcome_named, phase_named};

@@ -2,7 +2,7 @@
 //! wait for it. A log that has grown all the same is restarted by the writer.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -35,6 +35,8 @@ struct Shared {
     turn: Mutex<()>,
     /// Number of pages in the log after the last commit.
     pages: AtomicI64,
+    /// A sync of the log has failed. The next start alone checks its pages.
+    has_failed: Arc<AtomicBool>,
 }
 
 #[derive(Debug, Default)]
@@ -51,9 +53,10 @@ impl Checkpoints {
         database: &Path,
         durability: Durability,
         writer: &mut Connection,
+        has_failed: Arc<AtomicBool>,
     ) -> Result<Self, Trouble> {
         let connection = schema::connect(database, durability)?;
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared { has_failed, ..Shared::default() });
         let counted = shared.clone();
         writer.wal_hook(Some(move |_: &mut Wal, pages| {
             counted.pages.store(i64::from(pages), Ordering::Relaxed);
@@ -70,6 +73,11 @@ impl Checkpoints {
         self.shared.lock().trouble.take()
     }
 
+    /// Returns the number of pages in the log after the last commit.
+    pub(crate) fn pages(&self) -> i64 {
+        self.shared.pages.load(Ordering::Relaxed)
+    }
+
     /// Lets the thread know of a commit, and restarts a log that is too long.
     pub(crate) fn after_commit(&self, writer: &Connection) -> Result<(), Trouble> {
         {
@@ -79,7 +87,7 @@ impl Checkpoints {
                 self.shared.changed.notify_one();
             }
         }
-        if self.shared.pages.load(Ordering::Relaxed) <= MAX_PAGES {
+        if self.pages() <= MAX_PAGES {
             return Ok(());
         }
         let _turn = self.shared.turn.lock().unwrap_or_else(PoisonError::into_inner);
@@ -110,11 +118,14 @@ impl Shared {
             let due = self.changed.wait_while(self.lock(), |state| !state.is_due && !state.is_over);
             let mut state = due.unwrap_or_else(PoisonError::into_inner);
             if state.is_over {
-                return;
+                break;
             }
             state.is_due = false;
             drop(state);
             let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+            if self.has_failed.load(Ordering::Acquire) {
+                break;
+            }
             let done = pages(connection, "PASSIVE");
             drop(turn);
             let mut state = self.lock();
@@ -123,6 +134,9 @@ impl Shared {
             }
             // Ends early with the store alone.
             drop(self.changed.wait_timeout_while(state, PAUSE, |state| !state.is_over));
+        }
+        if self.has_failed.load(Ordering::Acquire) {
+            schema::keep_log(connection);
         }
     }
 }

@@ -43,6 +43,7 @@ mod row;
 mod saved;
 mod schema;
 mod store;
+mod sync;
 mod system;
 mod tools;
 mod trouble;

@@ -1,8 +1,9 @@
 //! Opening a store: the directory, its lock, the tables, and every record once.
 
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use procpool_protocol::JobId;
 use procpool_registry::Time;
@@ -18,6 +19,7 @@ use crate::row::{COLUMNS, Columns};
 use crate::saved::Saved;
 use crate::schema::{self, Durability};
 use crate::store::{Parts, Store, Sums};
+use crate::sync::Syncs;
 use crate::trouble::Trouble;
 use crate::wal;
 
@@ -70,12 +72,24 @@ impl Store {
         let spool = Spool::of(directory);
         let read = Read::all(&mut connection, &spool, found.as_deref());
         let Read { saved, pools, sums, damage } = read.map_err(|trouble| told(directory, trouble))?;
-        let checkpoints = Checkpoints::start(&database, durability, &mut connection)
+        let has_failed = Arc::<AtomicBool>::default();
+        let checkpoints = Checkpoints::start(&database, durability, &mut connection, has_failed.clone())
             .map_err(|trouble| told(directory, trouble))?;
+        // As SQLite has resolved the name.
+        let log = PathBuf::from(format!("{}-wal", connection.path().unwrap_or_default()));
+        let syncs = match durability {
+            Durability::Fsync => {
+                let started = Syncs::start(&log, has_failed.clone());
+                Some(started.map_err(|error| OpenError::io(&log, error))?)
+            }
+            Durability::Process => None,
+        };
+        schema::sync_by_itself(&connection, false).map_err(failed)?;
         let moment = clock.moment();
         let now = saved.map_or_else(|| moment.first(), |saved| saved.moment.passed(saved.now, &moment));
         let reserve = Reserve::of(directory);
-        let parts = Parts { connection, checkpoints, pools, sums, reserve, spool, clock, lock };
+        let parts =
+            Parts { syncs, has_failed, connection, checkpoints, pools, sums, reserve, spool, clock, lock };
         Ok(Opened { store: Self::of(parts), now, damage })
     }
 }

@@ -46,7 +46,11 @@ CREATE TABLE state (
 CREATE TABLE damage (what TEXT NOT NULL, row BLOB) STRICT;
 ";
 
-/// Opens a connection that writes.
+/// Number of pages that SQLite keeps in memory, and their size in bytes.
+pub(crate) const CACHED_PAGES: usize = 4096;
+pub(crate) const PAGE_BYTES: usize = 4096;
+
+/// Opens a connection that writes. With [`Durability::Fsync`], each of its commits waits for the disk.
 pub(crate) fn connect(path: &Path, durability: Durability) -> rusqlite::Result<Connection> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -58,16 +62,24 @@ pub(crate) fn connect(path: &Path, durability: Durability) -> rusqlite::Result<C
     // Has an effect before the first table alone.
     connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0))?;
-    connection.pragma_update(
-        None,
-        "synchronous",
-        if durability == Durability::Fsync { "FULL" } else { "NORMAL" },
-    )?;
+    sync_by_itself(&connection, durability == Durability::Fsync)?;
     connection.pragma_update_and_check(None, "wal_autocheckpoint", 0, |row| row.get::<_, i64>(0))?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
-    connection.pragma_update(None, "cache_size", -16_384)?;
+    connection.pragma_update(None, "cache_size", CACHED_PAGES.to_string())?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
+}
+
+/// Whether each commit of a connection waits for the disk. Its checkpoints do so in both cases, and so does the header of a
+/// log that begins again.
+pub(crate) fn sync_by_itself(connection: &Connection, does: bool) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "synchronous", if does { "FULL" } else { "NORMAL" })
+}
+
+/// Lets a connection end without a checkpoint.
+pub(crate) fn keep_log(connection: &Connection) {
+    // It fails for a database that is closed alone.
+    let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
 }
 
 /// Opens a connection that only reads.

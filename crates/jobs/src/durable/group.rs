@@ -1,8 +1,8 @@
-//! A group of operations: applied, committed once, and only then told and performed, see `performer`.
+//! A group of operations: applied, committed once, and told and performed once it is durable, see `performer`.
 
 use super::core::Core;
 use super::op::{Answer, Op};
-use super::performer::{Act, HandOut};
+use super::performer::{Act, FEW, HandOut, broken, cause};
 use procpool_protocol::JobError;
 use procpool_protocol::JobId;
 use procpool_protocol::outcome::{Finished, Refusal, Refused, Timing};
@@ -51,7 +51,7 @@ impl<D: Durable> Core<D> {
             let answers: Vec<_> = ops.iter().map(|op| self.apply(now, op)).collect();
             self.pass(now);
             let chosen = if part == Part::All { self.choose(now) } else { Vec::new() };
-            match self.commit() {
+            match self.commit(ops.len() + chosen.len()) {
                 Ok(()) => {
                     if part == Part::All && ops.iter().any(Op::needs_space) {
                         self.full_until = None;
@@ -105,9 +105,14 @@ impl<D: Durable> Core<D> {
         chosen
     }
 
-    fn commit(&mut self) -> Result<(), CommitError> {
+    /// Ends the group. A small one is durable on return: a thread beside this one would take longer to wake than it saves.
+    fn commit(&mut self, size: usize) -> Result<(), CommitError> {
         if self.is_dirty {
-            self.registry.commit()?;
+            if size <= FEW {
+                self.registry.commit()?;
+            } else {
+                self.registry.seal()?;
+            }
             self.look_ahead();
         }
         Ok(())
@@ -120,17 +125,15 @@ impl<D: Durable> Core<D> {
 
     /// Ends the store: what is on disk is unknown until the next start.
     fn fail(&mut self, error: &CommitError, ops: Vec<Op>) {
-        let cause = match error {
-            CommitError::Broken(cause) => cause.clone(),
-            other => other.to_string(),
-        };
+        let cause = cause(error);
         self.broken = Some(cause.clone());
         self.shared.monitor.set_broken(&cause);
-        self.acts.perform(vec![Act::AllGone]);
+        // After what the group before has to tell.
+        self.registry.when_durable(self.acts.once_durable(vec![Act::AllGone]));
         ops.into_iter().for_each(|op| op.refuse(|pool| broken(pool, &cause)));
     }
 
-    /// Has told and done what has become durable.
+    /// Has told and done what came of the group, once it is durable.
     fn perform(&mut self, now: Time, ops: Vec<Op>, answers: Vec<Answer>, chosen: &[Arc<Record>]) {
         let mut acts = Vec::with_capacity(ops.len() + chosen.len());
         self.perform_effects(now, &mut acts);
@@ -145,7 +148,7 @@ impl<D: Durable> Core<D> {
         }
         for (op, answer) in ops.into_iter().zip(answers) {
             match (op, answer) {
-                (Op::Read(read), _) => read(&self.registry, now),
+                (Op::Read(read), _) => acts.push(Act::Read(read(&self.registry, now))),
                 (Op::Drain(tell), _) => self.drained.push(tell),
                 (op, answer) => acts.extend(told(op, answer)),
             }
@@ -163,7 +166,8 @@ impl<D: Durable> Core<D> {
         if self.is_draining && self.lanes.is_idle() {
             acts.extend(self.drained.drain(..).map(Act::Done));
         }
-        self.acts.perform(acts);
+        // Also without acts: a group that fails is told.
+        self.registry.when_durable(self.acts.once_durable(acts));
     }
 
     fn perform_effects(&mut self, now: Time, acts: &mut Vec<Act>) {
@@ -221,8 +225,4 @@ fn refuse_new(ops: Vec<Op>) -> Vec<Op> {
     let (new, rest): (Vec<_>, Vec<_>) = ops.into_iter().partition(Op::needs_space);
     new.into_iter().for_each(|op| op.refuse(|pool| Refused::new(pool, Refusal::StoreFull).into()));
     rest
-}
-
-fn broken(pool: &str, cause: &str) -> JobError {
-    Refused::new(pool, Refusal::store_broken(cause)).into()
 }

@@ -2,7 +2,7 @@
 //! [`Durable`] storage.
 //!
 //! One thread owns the registry and its storage. It applies all operations that wait, commits them once, and only then
-//! tells anybody or hands a job to a pool. For large groups, a task does that while the next group is on its way.
+//! tells anybody or hands a job to a pool. A large group becomes durable while the next one is prepared, and a task tells it.
 
 mod core;
 mod group;
@@ -29,7 +29,7 @@ pub use self::outcome::is_retried;
 use self::performer::Acts;
 use self::queue::{NotTaken, OpQueue};
 use self::shared::Shared;
-use self::view::View;
+use self::view::{Read, View};
 use crate::clock::Clock;
 use procpool_protocol::JobError;
 use procpool_protocol::engine::Engine;
@@ -173,12 +173,18 @@ impl DurableJobs {
         told.await.ok()
     }
 
-    /// Reads from the registry, after a commit.
+    /// Reads from the registry, and returns what was read once it is durable.
     async fn read<T: Send + 'static>(
         &self,
         look: impl FnOnce(&dyn View, Time) -> T + Send + 'static,
     ) -> Option<T> {
-        self.ask(|tell| Op::Read(Box::new(move |view, now| drop(tell.send(look(view, now)))))).await
+        let read = |tell: Tell<T>| -> Read {
+            Box::new(move |view, now| {
+                let seen = look(view, now);
+                Box::new(move || drop(tell.send(seen)))
+            })
+        };
+        self.ask(|tell| Op::Read(read(tell))).await
     }
 }
 

@@ -5,17 +5,18 @@ use super::op::{Accepted, Op, Tell};
 use super::queue::OpQueue;
 use super::runner::Run;
 use super::shared::Shared;
+use super::view::Reply;
 use procpool_protocol::engine::{JobLimits, Submission};
-use procpool_protocol::outcome::Finished;
+use procpool_protocol::outcome::{Finished, Refusal, Refused};
 use procpool_protocol::{JobError, JobId};
-use procpool_registry::{Cancelled, ForeignCursor, Selection};
+use procpool_registry::{Cancelled, CommitError, ForeignCursor, Selection, Settled};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::task::yield_now;
 
-/// Maximum number of acts that the store's thread performs by itself.
-const FEW: usize = 4;
+/// Maximum number of acts that are performed without the task, and size of a group that is committed without another thread.
+pub(super) const FEW: usize = 4;
 
 /// The way of acts to their end. Their number is bounded by those who wait for an answer, and by the jobs that pools have.
 #[derive(Clone)]
@@ -37,6 +38,27 @@ impl Acts {
         this
     }
 
+    /// Returns what performs the acts of a group once that is durable.
+    pub(super) fn once_durable(&self, acts: Vec<Act>) -> Settled {
+        let way = self.clone();
+        Box::new(move |durable| way.settle(acts, durable))
+    }
+
+    /// Performs the acts of a group that has become durable, after those of all groups before. If it has not, the store is
+    /// broken, and whom an act would have told learns that.
+    fn settle(&self, acts: Vec<Act>, durable: Result<(), CommitError>) {
+        let _context = self.shared.runtime.enter();
+        match durable {
+            Ok(()) => self.perform(acts),
+            Err(error) => {
+                let cause = cause(&error);
+                self.shared.monitor.set_broken(&cause);
+                acts.into_iter().for_each(|act| act.refuse(&cause));
+                self.perform(vec![Act::AllGone]);
+            }
+        }
+    }
+
     /// Performs the acts of a group, after those of all groups before. The caller is in the runtime.
     pub(super) fn perform(&self, acts: Vec<Act>) {
         if acts.len() <= FEW && self.waiting.load(Ordering::Acquire) == 0 {
@@ -55,6 +77,8 @@ pub(super) enum Act {
     Cancelled(Tell<Cancelled>, Cancelled),
     Selected(Tell<Result<Selection, ForeignCursor>>, Result<Selection, ForeignCursor>),
     Noted(Tell<Result<(), JobError>>),
+    /// A look is told.
+    Read(Reply),
     /// The store has nothing left to do, or is closed.
     Done(Tell<()>),
     /// A job has changed. Those who wait get its outcome, if it has one.
@@ -67,6 +91,33 @@ pub(super) enum Act {
     HandOut(Box<HandOut>),
     /// A pool cancels a job. It has got it before.
     Cancel(JobId),
+}
+
+impl Act {
+    /// Tells whom the act would have told that nothing came of it.
+    fn refuse(self, cause: &str) {
+        match self {
+            Self::Accepted(tell, accepted) => {
+                let refused = accepted.and_then(|(decision, _)| Err(broken(&decision.record().pool, cause)));
+                drop(tell.send(refused));
+            }
+            Self::Noted(tell) => drop(tell.send(Err(broken("", cause)))),
+            // Their channels close.
+            _ => {}
+        }
+    }
+}
+
+/// Returns why nothing is durable any longer.
+pub(super) fn cause(error: &CommitError) -> String {
+    match error {
+        CommitError::Broken(cause) => cause.clone(),
+        other => other.to_string(),
+    }
+}
+
+pub(super) fn broken(pool: &str, cause: &str) -> JobError {
+    Refused::new(pool, Refusal::store_broken(cause)).into()
 }
 
 /// A job on its way to its pool.
@@ -106,6 +157,7 @@ fn perform(shared: &Shared, queue: &Arc<OpQueue>, act: Act) {
         Act::Cancelled(tell, cancelled) => drop(tell.send(cancelled)),
         Act::Selected(tell, selected) => drop(tell.send(selected)),
         Act::Noted(tell) => drop(tell.send(Ok(()))),
+        Act::Read(tell) => tell(),
         Act::Done(tell) => drop(tell.send(())),
         Act::Changed(job, outcome) => {
             if let Some(outcome) = &outcome {

@@ -12,12 +12,6 @@ pub(super) const MAX_BYTES: usize = 64 << 20;
 /// Maximum number of operations of a group.
 const MAX_GROUP: usize = 4096;
 
-/// Time after which it is looked again whether others have joined a group, where groups are large.
-const SETTLE: Duration = Duration::from_micros(50);
-
-/// Maximum number of such looks. A group waits for less than a millisecond.
-const LOOKS: usize = 4;
-
 /// The waiting operations.
 #[derive(Debug, Default)]
 pub(super) struct OpQueue {
@@ -34,8 +28,6 @@ struct Waiting {
     ops: VecDeque<Op>,
     bytes: usize,
     is_closed: bool,
-    /// The size of recent groups. Falls by a quarter with each smaller one.
-    usual: usize,
 }
 
 /// Why an operation was not taken.
@@ -99,21 +91,7 @@ impl OpQueue {
             }
             None => self.filled.wait_while(waiting, is_idle).unwrap_or_else(PoisonError::into_inner),
         };
-        // Those who were just told of the last group push one after the other. Without a pause, the first of them would be a
-        // group of its own, with a sync of its own.
-        let mut before = 0;
-        for _ in 0..LOOKS {
-            if !waiting.is_growing(before) {
-                break;
-            }
-            before = waiting.ops.len();
-            drop(waiting);
-            // sleep: nobody knows whether others come
-            std::thread::sleep(SETTLE);
-            waiting = self.lock();
-        }
         let count = waiting.ops.len().min(MAX_GROUP);
-        waiting.usual = count.max(waiting.usual - waiting.usual.div_ceil(4));
         let ops: Vec<_> = waiting.ops.drain(..count).collect();
         waiting.bytes -= ops.iter().map(Op::bytes).sum::<usize>();
         drop(waiting);
@@ -168,46 +146,8 @@ impl OpQueue {
 }
 
 impl Waiting {
-    /// Returns whether others are likely to join: recent groups had several operations, and this one grows.
-    fn is_growing(&self, before: usize) -> bool {
-        const SEVERAL: usize = 8;
-        !self.is_closed && self.usual >= SEVERAL && self.ops.len() > before + before / 4
-    }
-
     fn add(&mut self, op: Op) {
         self.bytes += op.bytes();
         self.ops.push_back(op);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_group_waits_for_others_only_after_large_groups_and_while_it_grows() {
-        let waiting = |ops, usual| {
-            let ops = (0..ops).map(|_| Op::Drain(tokio::sync::oneshot::channel().0)).collect();
-            Waiting { ops, usual, ..Waiting::default() }
-        };
-        assert!(waiting(1, 64).is_growing(0) && waiting(80, 64).is_growing(63));
-        assert!(!waiting(80, 64).is_growing(64) && !waiting(1, 7).is_growing(0));
-        // A look without anything waits for nobody.
-        assert!(!waiting(0, 64).is_growing(0));
-    }
-
-    #[test]
-    fn it_forgets_large_groups_soon() {
-        let queue = OpQueue::default();
-        let push = |count| {
-            (0..count).for_each(|_| assert!(queue.push(Op::Drain(tokio::sync::oneshot::channel().0))));
-        };
-        push(100);
-        assert_eq!(queue.take(None).len(), 100);
-        for _ in 0..12 {
-            push(1);
-            assert_eq!(queue.take(None).len(), 1);
-        }
-        assert!(queue.lock().usual < 8, "{}", queue.lock().usual);
     }
 }

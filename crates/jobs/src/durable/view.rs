@@ -7,8 +7,9 @@ use procpool_registry::{
 };
 use std::sync::Arc;
 
-/// A look at the registry after a commit.
-pub(super) type Read = Box<dyn FnOnce(&dyn View, Time) + Send>;
+/// A look at the registry. It returns how to tell what was seen, once that is durable.
+pub(super) type Read = Box<dyn FnOnce(&dyn View, Time) -> Reply + Send>;
+pub(super) type Reply = Box<dyn FnOnce() + Send>;
 
 /// The part of a registry that changes nothing.
 pub(super) trait View {

@@ -7,3 +7,4 @@ mod queueing;
 mod recovering;
 mod retrying;
 mod scheduling;
+mod sealing;

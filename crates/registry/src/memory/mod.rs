@@ -1,5 +1,6 @@
 //! [`Memory`]: the storage in memory, which a restart loses.
 
+mod gate;
 mod lists;
 mod places;
 mod queue;

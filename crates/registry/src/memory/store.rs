@@ -2,15 +2,17 @@
 //! test says so.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use procpool_protocol::JobId;
 use procpool_protocol::engine::{Priority, Submission};
 use procpool_protocol::outcome::Finished;
 
 use super::Memory;
+use super::gate::{Gate, Stall};
 use super::queue::Queue;
-use crate::durable::{CommitError, Durable};
+use crate::durable::{CommitError, Durable, Settled};
 use crate::key::Key;
 use crate::record::Record;
 use crate::storage::{Part, Query, Storage, Usage};
@@ -25,8 +27,11 @@ struct Contents {
     memory: Memory,
     queue: Queue,
     notes: BTreeMap<String, Vec<u8>>,
-    /// How to undo the changes since the last commit, the latest last.
+    /// How to undo the changes that are not durable, the latest last.
     journal: Vec<Before>,
+    /// The part of the journal that belongs to a sealed group.
+    sealed: usize,
+    told: Told,
     /// The present group has a new record.
     has_new: bool,
     is_full: bool,
@@ -34,36 +39,25 @@ struct Contents {
     commits: u64,
     longest_page: usize,
     gate: Arc<Gate>,
+    syncs: Arc<Gate>,
 }
 
-/// Stops commits while anybody holds it.
-#[derive(Debug, Default)]
-struct Gate {
-    holders: Mutex<usize>,
-    opened: Condvar,
-}
+/// Those who learn when the sealed group is durable.
+#[derive(Default)]
+struct Told(Vec<Settled>);
 
-/// Holds the gate until it is dropped.
-struct Stall(Arc<Gate>);
-
-impl Stall {
-    fn of(gate: &Arc<Gate>) -> Self {
-        *gate.holders.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        Self(gate.clone())
+impl fmt::Debug for Told {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_tuple("Told").field(&self.0.len()).finish()
     }
 }
 
-impl Drop for Stall {
+/// Keeps sealed groups from becoming durable, until it is dropped.
+struct Held(MemoryStore, Option<Stall>);
+
+impl Drop for Held {
     fn drop(&mut self) {
-        *self.0.holders.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
-        self.0.opened.notify_all();
-    }
-}
-
-impl Gate {
-    fn pass(&self) {
-        let holders = self.holders.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(self.opened.wait_while(holders, |holders| *holders > 0));
+        self.0.settle(&mut self.1);
     }
 }
 
@@ -83,6 +77,7 @@ impl MemoryStore {
     #[must_use]
     pub fn crash(&self) -> Self {
         let mut old = self.lock();
+        old.sealed = 0;
         old.undo();
         old.broken = Some("the process was killed".into());
         let (memory, queue, notes) = (old.memory.clone(), old.queue.clone(), old.notes.clone());
@@ -98,6 +93,64 @@ impl MemoryStore {
     #[must_use]
     pub fn stall(&self) -> impl Send + use<> {
         Stall::of(&self.lock().gate)
+    }
+
+    /// Keeps the next sealed group from becoming durable until what is returned is dropped. Later groups wait for it. After [`set_broken`](Self::set_broken), the sealed one fails then.
+    #[must_use]
+    pub fn hold_syncs(&self) -> impl Send + use<> {
+        let stall = Stall::of(&self.lock().syncs);
+        Held(self.clone(), Some(stall))
+    }
+
+    /// Returns whether a group is sealed and not durable.
+    #[must_use]
+    pub fn is_sealed(&self) -> bool {
+        self.lock().sealed > 0
+    }
+
+    /// Ends the wait of a sealed group.
+    fn settle(&self, stall: &mut Option<Stall>) {
+        let (told, ended) = {
+            let mut contents = self.lock();
+            // Before another group can be sealed.
+            drop(stall.take());
+            let ended = contents.ended();
+            let sealed = std::mem::take(&mut contents.sealed);
+            if ended.is_ok() {
+                contents.journal.drain(..sealed);
+            }
+            (std::mem::take(&mut contents.told.0), ended)
+        };
+        told.into_iter().for_each(|then| then(ended.clone()));
+    }
+
+    /// Ends the present group, once no other is on its way.
+    fn end(&self, is_sealed: bool) -> Result<(), CommitError> {
+        let (gate, syncs) = {
+            let contents = self.lock();
+            (contents.gate.clone(), contents.syncs.clone())
+        };
+        gate.pass();
+        if self.is_sealed() {
+            syncs.pass();
+        }
+        let mut contents = self.lock();
+        let failed = match &contents.broken {
+            Some(cause) => Some(CommitError::Broken(cause.clone())),
+            None => (contents.is_full && contents.has_new).then_some(CommitError::Full),
+        };
+        if let Some(failed) = failed {
+            contents.undo();
+            return Err(failed);
+        }
+        if is_sealed && syncs.is_held() {
+            contents.sealed = contents.journal.len();
+        } else {
+            contents.journal.clear();
+        }
+        contents.has_new = false;
+        contents.commits += 1;
+        Ok(())
     }
 
     /// Lets every commit from now on fail.
@@ -129,6 +182,10 @@ impl MemoryStore {
 }
 
 impl Contents {
+    fn ended(&self) -> Result<(), CommitError> {
+        self.broken.clone().map_or(Ok(()), |cause| Err(CommitError::Broken(cause)))
+    }
+
     /// Puts or removes the record of a job, without a note of how to undo it.
     fn set(&mut self, job: JobId, record: Option<Arc<Record>>) {
         let old = self.memory.get(job);
@@ -149,7 +206,7 @@ impl Contents {
 
     fn undo(&mut self) {
         self.has_new = false;
-        while let Some(before) = self.journal.pop() {
+        for before in self.journal.split_off(self.sealed).into_iter().rev() {
             match before {
                 Before::Record(job, record) => self.set(job, record),
                 Before::Input(job, Some(input)) => self.memory.put_input(job, input),
@@ -165,21 +222,21 @@ impl Contents {
 
 impl Durable for MemoryStore {
     fn commit(&mut self, _: Time) -> Result<(), CommitError> {
-        let gate = self.lock().gate.clone();
-        gate.pass();
+        self.end(false)
+    }
+
+    fn seal(&mut self, _: Time) -> Result<(), CommitError> {
+        self.end(true)
+    }
+
+    fn when_durable(&mut self, then: Settled) {
         let mut contents = self.lock();
-        let failed = match &contents.broken {
-            Some(cause) => Some(CommitError::Broken(cause.clone())),
-            None => (contents.is_full && contents.has_new).then_some(CommitError::Full),
-        };
-        if let Some(failed) = failed {
-            contents.undo();
-            return Err(failed);
+        if contents.sealed > 0 {
+            return contents.told.0.push(then);
         }
-        contents.journal.clear();
-        contents.has_new = false;
-        contents.commits += 1;
-        Ok(())
+        let ended = contents.ended();
+        drop(contents);
+        then(ended);
     }
 
     fn undo(&mut self) {

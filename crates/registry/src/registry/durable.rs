@@ -8,7 +8,7 @@ use procpool_protocol::{CrashReport, JobId, Stage};
 
 use super::doubt::Doubt;
 use super::{Cancelled, Handled, Registry};
-use crate::durable::{CommitError, Durable};
+use crate::durable::{CommitError, Durable, Settled};
 use crate::effect::Effect;
 use crate::event::Event;
 use crate::record::{Record, State};
@@ -64,6 +64,24 @@ impl<S: Durable> Registry<S> {
             self.forget_group();
         }
         committed
+    }
+
+    /// Writes everything since the last commit, in the place of [`commit`](Self::commit). Effects can be taken after it, and
+    /// effects and answers are valid once [`when_durable`](Self::when_durable) says so.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit).
+    pub fn seal(&mut self) -> Result<(), CommitError> {
+        let sealed = self.storage.seal(self.now);
+        if sealed.is_err() {
+            self.forget_group();
+        }
+        sealed
+    }
+
+    /// Calls `then` once everything so far is durable, see [`Durable::when_durable`].
+    pub fn when_durable(&mut self, then: Settled) {
+        self.storage.when_durable(then);
     }
 
     /// Writes a note beside the records, or removes it. It becomes durable with the next [`commit`](Self::commit).

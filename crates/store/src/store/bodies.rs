@@ -10,9 +10,11 @@ use procpool_registry::Record;
 use rusqlite::OptionalExtension;
 
 use super::Store;
+use super::pending::Body;
 use crate::encode::{self, Unreadable};
 use crate::place::{Kind, SPOOLED_ABOVE};
 use crate::row::{checksum_of, rowid};
+use crate::schema::PAGE_BYTES;
 use crate::trouble::Trouble;
 
 impl Store {
@@ -46,17 +48,14 @@ impl Store {
         let crc = checksum_of(&seq.to_le_bytes(), &bytes);
         let length = rowid(bytes.len() as u64);
         let is_long = bytes.len() > SPOOLED_ABOVE;
+        self.takes_pages(2 + if is_long { 0 } else { bytes.len() / PAGE_BYTES })?;
         if is_long {
             let path = self.spool.path(record.id, kind);
             self.group.made.push(path.clone());
             self.spool.write(&path, &bytes)?;
         }
-        let sql = match kind {
-            Kind::Input => "INSERT OR REPLACE INTO input (seq, length, body, crc) VALUES (?, ?, ?, ?)",
-            Kind::Result => "INSERT OR REPLACE INTO result (seq, length, body, crc) VALUES (?, ?, ?, ?)",
-        };
-        let body = Some(bytes).filter(|_| !is_long);
-        self.connection.prepare_cached(sql)?.execute((seq, length, body, crc))?;
+        let bytes = Some(bytes).filter(|_| !is_long);
+        self.pending.get_mut().put_body(Body { kind, seq, length, bytes, crc });
         Ok(())
     }
 
@@ -69,6 +68,7 @@ impl Store {
         decode: impl FnOnce(&[u8]) -> Result<T, Unreadable>,
     ) -> Result<Option<Arc<T>>, Trouble> {
         let Some(record) = self.find(job)? else { return Ok(None) };
+        self.flush()?;
         let seq = rowid(record.seq);
         let sql = match kind {
             Kind::Input => "SELECT length, body, crc FROM input WHERE seq = ?",
@@ -114,6 +114,8 @@ impl Store {
             self.cache.get_mut().drop_input(job);
         }
         let Some(record) = self.find(job)? else { return Ok(()) };
+        self.flush()?;
+        self.takes_pages(2 + SPOOLED_ABOVE / PAGE_BYTES)?;
         let sql = match kind {
             Kind::Input => "DELETE FROM input WHERE seq = ? RETURNING body IS NULL",
             Kind::Result => "DELETE FROM result WHERE seq = ? RETURNING body IS NULL",

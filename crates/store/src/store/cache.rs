@@ -1,11 +1,11 @@
 //! [`Cache`]: records and inputs that save look-ups. It holds what the connection sees, or less.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use procpool_protocol::JobId;
 use procpool_protocol::engine::Submission;
 use procpool_registry::Record;
+use rustc_hash::FxHashMap;
 
 /// Maximum number of records, and of inputs.
 const MOST: usize = 4096;
@@ -15,11 +15,11 @@ const INPUT_BYTES: usize = 8 << 20;
 
 #[derive(Debug, Default)]
 pub(super) struct Cache {
-    records: HashMap<JobId, Arc<Record>>,
-    ids: HashMap<u64, JobId>,
+    records: FxHashMap<JobId, Arc<Record>>,
+    ids: FxHashMap<u64, JobId>,
     /// The job that was last looked for in vain: a new one is looked for more than once.
     absent: Option<JobId>,
-    inputs: HashMap<JobId, Arc<Submission>>,
+    inputs: FxHashMap<JobId, Arc<Submission>>,
     input_bytes: usize,
 }
 

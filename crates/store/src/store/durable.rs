@@ -2,37 +2,40 @@
 
 use std::fs;
 use std::mem;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use procpool_protocol::engine::Priority;
-use procpool_registry::{CommitError, Durable, Record, Time};
+use procpool_registry::{CommitError, Durable, Record, Settled, Time};
 use rusqlite::OptionalExtension;
 
 use super::{Group, Store};
 use crate::encode::states::{self, RUNNING, UNFINISHED, WAITING};
-use crate::row::{COLUMNS, checksum_of, rowid, sortable};
+use crate::row::{checksum_of, rowid, sortable};
 use crate::saved::Saved;
+use crate::schema::PAGE_BYTES;
+use crate::sync::Written;
 use crate::trouble::Trouble;
 
 impl Durable for Store {
     fn commit(&mut self, now: Time) -> Result<(), CommitError> {
-        match self.try_commit(now) {
-            Ok(()) => Ok(()),
-            Err(trouble) => {
-                let mut trouble = trouble.settled(&self.connection);
-                let was_ending = self.group.is_ending;
-                self.undo();
-                if matches!(trouble, Trouble::Full) {
-                    self.reserve.spend();
-                    if was_ending && let Err(uncovered) = self.cover(now) {
-                        trouble = Trouble::Broken(uncovered.to_string());
-                    }
-                }
-                if let Trouble::Broken(reason) = &trouble {
-                    self.broken = Some(reason.clone());
-                }
-                Err(trouble.into())
+        self.end(now, Self::sync)
+    }
+
+    fn seal(&mut self, now: Time) -> Result<(), CommitError> {
+        self.end(now, |store, dropped| match &store.syncs {
+            Some(syncs) => {
+                syncs.begin(Written { dropped, pages: store.checkpoints.pages() });
+                Ok(())
             }
+            None => store.sync(dropped),
+        })
+    }
+
+    fn when_durable(&mut self, then: Settled) {
+        match &self.syncs {
+            Some(syncs) => syncs.when_durable(then),
+            None => then(Ok(())),
         }
     }
 
@@ -55,7 +58,7 @@ impl Durable for Store {
         self.pending.take();
         self.early.clear();
         self.pools.undo();
-        self.sums = self.durable;
+        self.sums = self.written;
     }
 
     fn waiting(&self, pool: &str, after: Option<(Priority, u64)>, limit: usize) -> Vec<Arc<Record>> {
@@ -84,10 +87,7 @@ impl Durable for Store {
     }
 
     fn next_due(&self) -> Option<Time> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM job INDEXED BY due WHERE due IS NOT NULL ORDER BY due, seq LIMIT 1"
-        );
-        self.search(|_| self.one(&sql, []))?.due
+        self.first_time("SELECT due FROM job INDEXED BY due WHERE due IS NOT NULL ORDER BY due LIMIT 1")
     }
 
     fn running(&self, after: u64, limit: usize) -> Vec<Arc<Record>> {
@@ -131,6 +131,7 @@ impl Durable for Store {
 
     fn put_note(&mut self, name: &str, note: Option<Vec<u8>>) {
         self.change(|store| {
+            store.takes_pages(2 + note.as_ref().map_or(0, Vec::len) / PAGE_BYTES)?;
             let connection = &store.connection;
             match note {
                 None => connection.prepare_cached("DELETE FROM note WHERE name = ?")?.execute([name])?,
@@ -146,7 +147,54 @@ impl Durable for Store {
 }
 
 impl Store {
-    fn try_commit(&mut self, now: Time) -> Result<(), Trouble> {
+    /// Ends the group, and makes it durable in this way, or undoes it.
+    fn end(
+        &mut self,
+        now: Time,
+        make_durable: impl FnOnce(&Self, Vec<PathBuf>) -> Result<(), Trouble>,
+    ) -> Result<(), CommitError> {
+        let ended = self.write_group(now).and_then(|dropped| match dropped {
+            Some(dropped) => make_durable(self, dropped).map(|()| true),
+            // Nothing but what came before.
+            None => self.settle().map(|()| false),
+        });
+        let trouble = match ended {
+            Ok(has_written) => {
+                if has_written {
+                    self.after_group();
+                }
+                return Ok(());
+            }
+            Err(trouble) => trouble,
+        };
+        let mut trouble = trouble.settled(&self.connection);
+        let was_ending = self.group.is_ending;
+        self.undo();
+        if matches!(trouble, Trouble::Full) {
+            self.reserve.spend();
+            if was_ending && let Err(uncovered) = self.cover(now) {
+                trouble = Trouble::Broken(uncovered.to_string());
+            }
+        }
+        if let Trouble::Broken(reason) = &trouble {
+            self.broken = Some(reason.clone());
+        }
+        Err(trouble.into())
+    }
+
+    /// Waits until what was written is durable, and removes these files then.
+    fn sync(&self, dropped: Vec<PathBuf>) -> Result<(), Trouble> {
+        match &self.syncs {
+            Some(syncs) => syncs.sync(Written { dropped, pages: self.checkpoints.pages() }),
+            None => {
+                dropped.iter().for_each(|file| drop(fs::remove_file(file)));
+                Ok(())
+            }
+        }
+    }
+
+    /// Writes the group once the one before is durable. Returns the files that go once it is. `None` if there is no group.
+    fn write_group(&mut self, now: Time) -> Result<Option<Vec<PathBuf>>, Trouble> {
         if let Some(reason) = &self.broken {
             return Err(Trouble::Broken(reason.clone()));
         }
@@ -160,26 +208,29 @@ impl Store {
             None => {}
         }
         if !self.group.is_open {
-            return Ok(());
+            return Ok(None);
         }
         if self.group.grows && !self.reserve.refill() {
             return Err(Trouble::Full);
         }
         self.flush()?;
         Saved { newest: self.sums.newest, now, moment: self.clock.moment() }.write(&self.connection)?;
+        self.settle()?;
         self.group.is_ending = true;
         self.connection.prepare_cached("COMMIT")?.execute([])?;
         let Group { dropped, .. } = mem::take(&mut self.group);
-        dropped.iter().for_each(|file| drop(fs::remove_file(file)));
         self.pools.commit();
-        self.durable = self.sums;
-        // The group is durable, whatever becomes of the log.
+        self.written = self.sums;
+        Ok(Some(dropped))
+    }
+
+    /// Lets the log be copied. The group is written, whatever becomes of that.
+    fn after_group(&mut self) {
         match self.checkpoints.after_commit(&self.connection) {
             Err(Trouble::Unwritten(reason) | Trouble::Broken(reason)) => self.broken = Some(reason),
             Err(Trouble::Full) => self.reserve.spend(),
             Ok(()) => {}
         }
-        Ok(())
     }
 
     /// Writes over the pages of a group that has failed. If they were all in the log, and only its index had no space, the
@@ -189,12 +240,22 @@ impl Store {
         let saved = Saved { newest: self.sums.newest, now, moment: self.clock.moment() };
         let covered = saved.write(&self.connection).and_then(|()| {
             self.connection.prepare_cached("COMMIT")?.execute([])?;
-            Ok(())
+            self.sync(Vec::new())
         });
         if covered.is_err() && !self.connection.is_autocommit() {
             self.connection.execute_batch("ROLLBACK")?;
         }
         covered
+    }
+
+    /// Returns the time that this query finds. It may be earlier than that of the record, which does not fit into a column
+    /// if it is some centuries ahead.
+    pub(super) fn first_time(&self, query: &str) -> Option<Time> {
+        self.search(|connection| {
+            let mut statement = connection.prepare_cached(query)?;
+            let time: Option<i64> = statement.query_row([], |row| row.get(0)).optional()?;
+            Ok(time.map(|time| Time::from_nanos(time.cast_unsigned())))
+        })
     }
 
     fn is_busy(&self, pool: i64) -> Result<bool, Trouble> {

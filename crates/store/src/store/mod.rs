@@ -1,7 +1,7 @@
 //! [`Store`]: the registry's storage on SQLite.
 //!
-//! Changes go into a transaction that begins with the first of them. Those of records wait in memory until a look-up by
-//! an index needs them, or the commit. So every later look-up of the group sees them. The methods of the storage return
+//! Changes go into a transaction that begins with the first of them. They wait in memory until a look-up by an index needs
+//! them, or the commit. So every later look-up of the group sees them. The methods of the storage return
 //! no errors: the first one is remembered, and fails the commit.
 
 mod bodies;
@@ -12,12 +12,14 @@ mod lists;
 mod pending;
 mod pools;
 mod records;
+mod rows;
 mod storage;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use procpool_protocol::JobId;
 use procpool_protocol::engine::Submission;
@@ -31,23 +33,29 @@ use self::pools::Pools;
 use crate::checkpoint::Checkpoints;
 use crate::clock::Clock;
 use crate::place::{Lock, Reserve, Spool};
+use crate::schema::{CACHED_PAGES, keep_log};
+use crate::sync::Syncs;
 use crate::trouble::Trouble;
 
 /// The registry's storage on disk. One thread owns it.
 #[derive(Debug)]
 pub struct Store {
-    // The order is that in which they are dropped: the lock comes last.
+    // The order is that in which they are dropped: the last group is durable first, and the lock comes last.
+    /// `None` where a commit need not wait for the disk.
+    syncs: Option<Syncs>,
+    /// A sync has failed.
+    has_failed: Arc<AtomicBool>,
     pub(crate) connection: Connection,
     pub(crate) checkpoints: Checkpoints,
     pools: Pools,
     cache: RefCell<Cache>,
-    /// Changes of records, which [`flush`](Self::flush) writes.
+    /// Changes which [`flush`](Self::flush) writes.
     pending: RefCell<Pending>,
     /// Inputs whose records have not come yet: the registry puts them first.
     early: HashMap<JobId, Arc<Submission>>,
     sums: Sums,
-    /// The sums after the last commit.
-    durable: Sums,
+    /// The sums after the last group that was written.
+    written: Sums,
     group: Group,
     trouble: RefCell<Option<Trouble>>,
     damage: RefCell<Damage>,
@@ -74,6 +82,8 @@ struct Group {
     is_ending: bool,
     /// Whether it takes space that its end does not give back: jobs, inputs or notes.
     grows: bool,
+    /// Number of pages that it has changed, at most.
+    pages: usize,
     /// Files that go if it is undone.
     made: Vec<PathBuf>,
     /// Files that go once it is durable.
@@ -82,6 +92,8 @@ struct Group {
 
 /// The parts of a store that is open.
 pub(crate) struct Parts {
+    pub(crate) syncs: Option<Syncs>,
+    pub(crate) has_failed: Arc<AtomicBool>,
     pub(crate) connection: Connection,
     pub(crate) checkpoints: Checkpoints,
     pub(crate) pools: HashMap<i64, Arc<str>>,
@@ -95,6 +107,8 @@ pub(crate) struct Parts {
 impl Store {
     pub(crate) fn of(parts: Parts) -> Self {
         Self {
+            syncs: parts.syncs,
+            has_failed: parts.has_failed,
             connection: parts.connection,
             checkpoints: parts.checkpoints,
             pools: Pools::of(parts.pools),
@@ -102,7 +116,7 @@ impl Store {
             pending: RefCell::default(),
             early: HashMap::new(),
             sums: parts.sums,
-            durable: parts.sums,
+            written: parts.sums,
             group: Group::default(),
             trouble: RefCell::default(),
             damage: RefCell::default(),
@@ -155,7 +169,31 @@ impl Store {
         Ok(())
     }
 
+    /// Notes that the group changes this number of pages. SQLite may write some of them early that do not fit into its cache: then
+    /// the group before has to be durable.
+    fn takes_pages(&mut self, count: usize) -> Result<(), Trouble> {
+        self.group.pages += count;
+        if self.group.pages > CACHED_PAGES / 4 * 3 { self.settle() } else { Ok(()) }
+    }
+
+    /// Waits until the group before is durable.
+    fn settle(&self) -> Result<(), Trouble> {
+        self.syncs.as_ref().map_or(Ok(()), Syncs::settle)
+    }
+
     fn remember(&self, trouble: Trouble) {
         self.trouble.borrow_mut().get_or_insert(trouble.settled(&self.connection));
+    }
+}
+
+impl Drop for Store {
+    /// Ends the last group. After a sync that failed, the next start checks what is in the log: nothing is copied from it any
+    /// longer, as the system may count pages as written that are not. The group that failed goes, as everybody was told.
+    fn drop(&mut self) {
+        let syncs = self.syncs.take();
+        if let Some(syncs) = syncs.filter(|_| self.has_failed.load(Ordering::Acquire)) {
+            keep_log(&self.connection);
+            syncs.cut();
+        }
     }
 }

@@ -4,27 +4,21 @@ use std::sync::Arc;
 
 use procpool_protocol::JobId;
 use procpool_registry::Record;
-use rusqlite::{OptionalExtension, Params, params};
+use rusqlite::{OptionalExtension, Params};
 
 use super::Store;
 use super::pending::Change;
+use super::rows::{Rows, one_row};
 use crate::encode;
-use crate::row::{Places, checksum, columns, record_of, rowid};
+use crate::row::{columns, record_of, rowid};
 use crate::trouble::Trouble;
 
 const BY_ID: &str = concat!("SELECT ", columns!(), " FROM job WHERE id = ?");
 
 const BY_NUMBER: &str = concat!("SELECT ", columns!(), " FROM job WHERE seq = ?");
 
-const INSERT: &str =
-    concat!("INSERT INTO job (", columns!(), ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
-
-const UPDATE: &str = "UPDATE job SET pool = ?, class = ?, priority = ?, due = ?, finished = ?, expiry = ?, protected = ?, \
-                      result = ?, input = ?, head = ?, crc = ? WHERE seq = ?";
-
-const UPDATE_CLASS: &str = "UPDATE job SET class = ?, head = ?, crc = ? WHERE seq = ?";
-
-const UPDATE_HEAD: &str = "UPDATE job SET head = ?, crc = ? WHERE seq = ?";
+/// Maximum number of pages that a change of a record touches: its row, its key, and its entries in the indexes, old and new.
+const PAGES: usize = 16;
 
 impl Store {
     /// Returns the record of this id.
@@ -83,70 +77,29 @@ impl Store {
         self.sums.newest = self.sums.newest.max(record.seq);
         self.group.grows |= old.is_none();
         self.hold(record.clone());
-        self.pending.get_mut().put(Change { old, new: record.clone(), pool });
+        if self.pending.get_mut().put(Change { old, new: record.clone(), pool }) {
+            self.takes_pages(PAGES)?;
+        }
         if let Some(input) = self.early.remove(&record.id) {
             self.write_input(record, &input)?;
         }
         Ok(())
     }
 
-    /// Writes the rows of all records that have changed.
+    /// Writes the rows of all that has changed.
     pub(super) fn flush(&self) -> Result<(), Trouble> {
-        let changes = self.pending.borrow_mut().take();
-        changes.iter().try_for_each(|change| self.write_row(change))
-    }
-
-    fn write_row(&self, Change { old, new, pool }: &Change) -> Result<(), Trouble> {
-        let unknown = || Trouble::Broken(format!("the state {:?} cannot be written", new.state));
-        let head = encode::record::encode(new).ok_or_else(unknown)?;
-        let (seq, id) = (rowid(new.seq), new.id.to_bytes());
-        let places = Places::of(new);
-        let crc = checksum(seq, &id, *pool, &places, &head);
-        let Places { class, priority, due, finished, expiry, is_protected, has_result, has_input } = places;
-        let prepared = |sql| self.connection.prepare_cached(sql);
-        let written = match old.as_deref().map(Places::of) {
-            // Most changes of a job leave most indexes alone.
-            Some(old) if old == places => prepared(UPDATE_HEAD)?.execute(params![head, crc, seq])?,
-            Some(old) if (Places { class, ..old }) == places => {
-                prepared(UPDATE_CLASS)?.execute(params![class, head, crc, seq])?
-            }
-            // Neither the number nor the id of a record changes.
-            Some(_) => prepared(UPDATE)?.execute(params![
-                pool,
-                class,
-                priority,
-                due,
-                finished,
-                expiry,
-                is_protected,
-                has_result,
-                has_input,
-                head,
-                crc,
-                seq
-            ])?,
-            None => prepared(INSERT)?.execute(params![
-                seq,
-                id,
-                pool,
-                class,
-                priority,
-                due,
-                finished,
-                expiry,
-                is_protected,
-                has_result,
-                has_input,
-                head,
-                crc
-            ])?,
-        };
-        one_row(seq, written)?;
-        self.move_key(old.as_deref(), Some(new))
+        let (changes, bodies) = self.pending.borrow_mut().take();
+        let mut rows = Rows::of(&self.connection);
+        for change in &changes {
+            rows.record(change)?;
+            self.move_key(change.old.as_deref(), Some(&change.new))?;
+        }
+        bodies.iter().try_for_each(|body| rows.body(body))
     }
 
     pub(super) fn erase(&mut self, record: &Record) -> Result<(), Trouble> {
         self.flush()?;
+        self.takes_pages(PAGES)?;
         let Some(old) = self.find(record.id)? else { return Ok(()) };
         let seq = rowid(old.seq);
         one_row(seq, self.connection.prepare_cached("DELETE FROM job WHERE seq = ?")?.execute([seq])?)?;
@@ -182,9 +135,4 @@ impl Store {
         let mut statement = self.connection.prepare_cached("SELECT seq FROM key WHERE key = ?")?;
         Ok(statement.query_row([key], |row| row.get(0)).optional()?)
     }
-}
-
-/// Fails unless a change has met the row of this number.
-fn one_row(seq: i64, changed: usize) -> Result<(), Trouble> {
-    if changed == 1 { Ok(()) } else { Err(Trouble::Broken(format!("the record {seq} cannot be found"))) }
 }

@@ -59,10 +59,9 @@ impl Storage for Store {
     }
 
     fn next_expiry(&self) -> Option<Time> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM job INDEXED BY expiry WHERE expiry IS NOT NULL ORDER BY expiry, seq LIMIT 1"
-        );
-        self.search(|_| self.one(&sql, []))?.next_expiry()
+        self.first_time(
+            "SELECT expiry FROM job INDEXED BY expiry WHERE expiry IS NOT NULL ORDER BY expiry LIMIT 1",
+        )
     }
 
     fn spare(&self, part: Part) -> Option<Arc<Record>> {

@@ -62,21 +62,44 @@ fn child() {
     assert_eq!(opened.damage, [""; 0]);
     let desk = desk(opened.store);
     match role.as_str() {
-        "commits" => commits(desk, u64::MAX),
-        "some" => commits(desk, 60),
+        "commits" => commits(desk, u64::MAX, make_durable),
+        "some" => commits(desk, 60, make_durable),
+        "sealed" => commits(desk, 60, seal),
         "read" => {
             let _reader = reader();
-            commits(desk, 60);
+            commits(desk, 60, make_durable);
         }
+        "sealed large" => sealed_large(desk),
         "fails" => fails(desk),
+        "fails sealed" => fails_sealed(desk),
         "limited" => limited(desk),
         "large" => large(desk),
         other => panic!("no role {other}"),
     }
 }
 
-/// Accepts and finishes jobs in groups, and says each number after its commit.
-fn commits(mut desk: Desk, groups: u64) {
+/// How a group of a desk becomes durable: up to this time, and then these lines are said.
+type Way = fn(Desk, u64, Vec<String>) -> Desk;
+
+fn make_durable(desk: Desk, last: u64, said: Vec<String>) -> Desk {
+    let desk = committed(desk, last).unwrap_or_else(|(_, error)| panic!("{error}"));
+    said.into_iter().for_each(|line| say(&line));
+    desk
+}
+
+/// Goes on before the group is durable.
+fn seal(desk: Desk, last: u64, said: Vec<String>) -> Desk {
+    let mut store = desk.into_storage();
+    store.seal(at(last)).expect("a sealed group");
+    store.when_durable(Box::new(move |durable| {
+        durable.expect("a durable group");
+        said.iter().for_each(|line| say(line));
+    }));
+    crate::harness::desk(store)
+}
+
+/// Accepts and finishes jobs in groups, and says each number once it is durable.
+fn commits(mut desk: Desk, groups: u64, way: Way) {
     let mut next = desk.storage().newest() + 1;
     let mut random = Random::new(next);
     let mut open: Vec<u64> = Vec::new();
@@ -96,8 +119,7 @@ fn commits(mut desk: Desk, groups: u64) {
                 next += 1;
             }
         }
-        desk = committed(desk, next).unwrap_or_else(|(_, error)| panic!("{error}"));
-        said.iter().for_each(|line| say(line));
+        desk = way(desk, next, said);
     }
 }
 
@@ -132,6 +154,27 @@ fn fails(mut desk: Desk) {
     say("never failed");
 }
 
+/// Seals groups until one has failed: then nothing is durable any longer.
+fn fails_sealed(mut desk: Desk) {
+    for number in 1..10_000 {
+        accept(&mut desk, number, 3000);
+        let mut store = desk.into_storage();
+        if let Err(error) = store.seal(at(number)) {
+            store.put_note("n", Some(vec![1]));
+            assert!(matches!(store.commit(at(number)), Err(CommitError::Broken(_))), "it went on");
+            store.when_durable(Box::new(|durable| assert!(durable.is_err(), "it went on")));
+            return say(&format!("broken {error}"));
+        }
+        store.when_durable(Box::new(move |durable| {
+            if durable.is_ok() {
+                say(&format!("accepted {number}"));
+            }
+        }));
+        desk = crate::harness::desk(store);
+    }
+    say("never failed");
+}
+
 /// Returns one who reads what was before: it keeps checkpoints from later pages, and the log from its restart.
 fn reader() -> rusqlite::Connection {
     let directory = std::env::var(DIRECTORY).expect("a directory");
@@ -161,6 +204,16 @@ fn large(mut desk: Desk) {
         };
     }
     std::process::exit(0);
+}
+
+/// Seals a small group and one that does not fit into SQLite's cache.
+fn sealed_large(mut desk: Desk) {
+    accept(&mut desk, 1, 100);
+    desk = seal(desk, 1, vec!["accepted 1".to_owned()]);
+    for number in 2..=300 {
+        accept(&mut desk, number, 60_000);
+    }
+    seal(desk, 300, vec!["accepted 300".to_owned()]);
 }
 
 /// Accepts jobs until no file may grow, then once more without the limit.

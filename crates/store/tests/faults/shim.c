@@ -1,4 +1,4 @@
-/* Stands before the C library. Fails a sync, or the growth of SQLite's index of its log, or records writes, truncations, renames, removals and syncs below one
+/* Stands before the C library. Fails a sync, delays syncs, or fails the growth of SQLite's index of its log, or records writes, truncations, renames, removals and syncs below one
    directory, and what goes to standard output, in one order. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -97,9 +97,11 @@ int ftruncate(int fd, off_t length) { return cut(fd, length); }
 int ftruncate64(int fd, off64_t length) { return cut(fd, length); }
 
 static int synced(int fd, long number) {
+    const char *delay = getenv("SHIM_DELAY");
+    if (delay) usleep(1000 * atol(delay));
     ENTER
     int result;
-    if (failing && ++syncs >= failing) {
+    if (failing && (++syncs == failing || (syncs > failing && !getenv("SHIM_ONCE")))) {
         errno = EIO;
         result = -1;
     } else {

@@ -8,20 +8,52 @@ use procpool_registry::Storage;
 
 #[test]
 fn a_failed_sync_ends_the_store_and_loses_nothing_acknowledged() {
+    fails("fails");
+}
+
+#[test]
+fn a_failed_sync_of_a_sealed_group_does_so_too() {
+    fails("fails sealed");
+}
+
+/// The system tells of a failure once: a sync that succeeds later says nothing.
+#[test]
+fn a_group_whose_sync_failed_once_is_gone_after_an_orderly_end() {
+    for role in ["fails", "fails sealed"] {
+        for failing in 14..30 {
+            let directory = Directory::new();
+            drop(directory.open());
+            let accepted = told(&directory, role, failing, true);
+            let store = directory.open_whole();
+            assert_eq!(store.newest(), accepted, "{role}, {failing}");
+        }
+    }
+}
+
+fn fails(role: &str) {
     for failing in [15, 22, 40] {
         let directory = Directory::new();
         drop(directory.open());
-        let mut command = command("fails", &directory.0, &[]);
-        shim::before(&mut command);
-        let mut child = command.env("SHIM_FAIL", failing.to_string()).spawn().expect("a child");
-        let lines: Vec<String> = lines(&mut child).collect();
-        assert!(child.wait().expect("an end").success(), "{lines:?}");
-        let (last, accepted) = lines.split_last().expect("a line");
-        assert!(last.starts_with("broken the state directory cannot be written"), "{last}");
-
+        let accepted = told(&directory, role, failing, false);
         let store = directory.open_whole();
-        for number in 1..=accepted.len() as u64 {
-            assert!(store.get(id(number)).is_some(), "{number} of {}", accepted.len());
+        for number in 1..=accepted {
+            assert!(store.get(id(number)).is_some(), "{number} of {accepted}");
         }
     }
+}
+
+/// Runs a child until a sync fails, the nth alone or all from there on. Returns the number of jobs of which it has told.
+fn told(directory: &Directory, role: &str, failing: u32, is_alone: bool) -> u64 {
+    let mut command = command(role, &directory.0, &[]);
+    shim::before(&mut command);
+    command.env("SHIM_FAIL", failing.to_string());
+    if is_alone {
+        command.env("SHIM_ONCE", "1");
+    }
+    let mut child = command.spawn().expect("a child");
+    let lines: Vec<String> = lines(&mut child).collect();
+    assert!(child.wait().expect("an end").success(), "{lines:?}");
+    let (last, accepted) = lines.split_last().expect("a line");
+    assert!(last.starts_with("broken the state directory cannot be written"), "{last}");
+    accepted.len() as u64
 }
