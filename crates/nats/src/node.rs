@@ -38,6 +38,8 @@ const CLOCK: Duration = Duration::from_secs(30);
 pub struct Node {
     shared: Arc<Shared>,
     tasks: JoinSet<()>,
+    /// Those that ask for jobs, one for each pool.
+    pullers: JoinSet<()>,
     /// Its description of itself for others.
     host: Host,
 }
@@ -119,7 +121,7 @@ impl Node {
             gone: watch::channel(false).0,
             cluster,
         });
-        let mut tasks = JoinSet::new();
+        let (mut tasks, mut pullers) = (JoinSet::new(), JoinSet::new());
         let control = shared.cluster.0.namespace.control(shared.id.as_str());
         let patience = shared.cluster.0.settings.patience;
         let subscribed = timeout(patience, shared.cluster.0.link.client.subscribe(control)).await;
@@ -164,13 +166,13 @@ impl Node {
             let room = Arc::<Room>::default();
             room.look(&shared, name, &names).await?;
             tasks.spawn(room::keep(shared.clone(), room.clone(), name.clone(), names.clone()));
-            tasks.spawn(pulling::run(shared.clone(), name.clone(), names, slots, room, pool.follow()));
+            pullers.spawn(pulling::run(shared.clone(), name.clone(), names, slots, room, pool.follow()));
             if pool.own.contract.is_some() {
                 tasks.spawn(membership::keep(shared.clone(), name.clone()));
             }
         }
         tasks.spawn(hosts::tell_of(shared.clone(), host.clone()));
-        Ok(Self { shared, tasks, host })
+        Ok(Self { shared, tasks, pullers, host })
     }
 
     /// Returns the name of this node.
@@ -189,6 +191,9 @@ impl Node {
     /// are killed.
     pub async fn drain(mut self, patience: Duration) {
         self.shared.stop.send_replace(true);
+        // They give back what still comes.
+        let given_back = async { while self.pullers.join_next().await.is_some() {} };
+        let _ = timeout(self.shared.cluster.0.settings.patience, given_back).await;
         let empty = async {
             while !self.shared.held().is_empty() {
                 sleep(Duration::from_millis(20)).await;
@@ -213,6 +218,7 @@ impl Drop for Node {
             self.shared.engine.cancel(job);
         }
         self.tasks.abort_all();
+        self.pullers.abort_all();
     }
 }
 

@@ -40,6 +40,8 @@ struct Puller {
     inbox: String,
     answers: Subscriber,
     open: VecDeque<Request>,
+    /// The priority of the last job that came.
+    usual: Option<Priority>,
     number: u64,
     /// Number of connections when the inbox was made.
     connections: u64,
@@ -67,11 +69,22 @@ pub(crate) async fn run(
     let connections = shared.cluster.0.link.connections();
     let mut stop = shared.stopped();
     let open = VecDeque::new();
-    let mut puller =
-        Puller { shared, pool, names, slots, room, inbox, answers, open, number: 0, connections };
+    let mut puller = Puller {
+        shared,
+        pool,
+        names,
+        slots,
+        room,
+        inbox,
+        answers,
+        open,
+        usual: None,
+        number: 0,
+        connections,
+    };
     for turn in 1_u64.. {
         if *stop.borrow() {
-            return;
+            return puller.leave().await;
         }
         if !*is_member.borrow_and_update() {
             if !puller.open.is_empty() {
@@ -83,15 +96,22 @@ pub(crate) async fn run(
             }
             continue;
         }
-        tokio::select! {
-            slot = puller.slots.acquire() => drop(slot),
-            _ = stop.changed() => return,
+        let beyond = tokio::select! {
+            slot = puller.slots.acquire() => {
+                drop(slot);
+                None
+            }
+            Some(message) = puller.answers.next() => Some(message),
+            // The next turn leaves.
+            _ = stop.changed() => continue,
+        };
+        if let Some(message) = beyond {
+            puller.take(message).await;
+        } else if puller.is_unfit() {
+            puller.rest().await;
+        } else {
+            puller.turn(turn, &mut stop).await;
         }
-        if !puller.shared.cluster.0.link.is_up() || puller.shared.is_shaky() || puller.room.left() == 0 {
-            sleep(Duration::from_millis(50)).await;
-            continue;
-        }
-        puller.turn(turn).await;
     }
 }
 
@@ -106,8 +126,35 @@ async fn subscribe(shared: &Shared) -> (String, Subscriber) {
     }
 }
 
+/// Returns the jobs to the queue that come on requests nobody has any longer.
+async fn give_back(shared: Arc<Shared>, mut late: Subscriber) {
+    let all = async {
+        while let Some(message) = late.next().await {
+            if let (None, Some(reply)) = (message.status, message.reply) {
+                custody::nak(&shared.cluster.0.link, reply.to_string(), Duration::ZERO).await;
+            }
+        }
+    };
+    let _ = timeout(WAIT + SLACK, all).await;
+}
+
 impl Puller {
-    async fn turn(&mut self, turn: u64) {
+    /// Returns whether this node is to take no job now, although it has free slots.
+    fn is_unfit(&self) -> bool {
+        !self.shared.cluster.0.link.is_up() || self.shared.is_shaky() || self.room.left() == 0
+    }
+
+    /// Gives back for a moment what comes.
+    async fn rest(&mut self) {
+        const MOMENT: Duration = Duration::from_millis(50);
+        match timeout(MOMENT, self.answers.next()).await {
+            Ok(Some(message)) => self.refuse(message).await,
+            Ok(None) => sleep(MOMENT).await,
+            Err(_) => {}
+        }
+    }
+
+    async fn turn(&mut self, turn: u64, stop: &mut watch::Receiver<bool>) {
         self.forget_lost().await;
         let mut order = Priority::ALL;
         if turn.is_multiple_of(FAIR) {
@@ -115,31 +162,38 @@ impl Puller {
         }
         let mut got = 0;
         for priority in order {
-            let free = self.free();
-            if free == 0 {
+            if self.free() == 0 {
                 return;
             }
             // An open request says that nothing waits, or that a job is on its way.
             if self.is_open(priority) {
                 continue;
             }
+            let free = self.spare();
+            if free == 0 {
+                continue;
+            }
             self.request(priority, free, None).await;
             let came = self.receive(priority, free, SLACK).await;
             if came == 0 && self.free() >= Priority::ALL.len() && !self.is_open(priority) {
-                self.request(priority, 1, Some(WAIT)).await;
+                self.request(priority, self.several(priority), Some(self.wait())).await;
             }
             got += came;
         }
         if got > 0 {
             return;
         }
-        // One of each: what is beyond the free slots goes back at once.
+        // Of each: what is beyond the free slots goes back at once.
         for priority in Priority::ALL {
             if !self.is_open(priority) {
-                self.request(priority, 1, Some(WAIT)).await;
+                self.request(priority, self.several(priority), Some(self.wait())).await;
             }
         }
-        if let Ok(Some(message)) = timeout(WAIT + SLACK, self.answers.next()).await {
+        let came = tokio::select! {
+            came = timeout(WAIT + SLACK, self.answers.next()) => came.ok().flatten(),
+            _ = stop.changed() => None,
+        };
+        if let Some(message) = came {
             self.take(message).await;
         }
     }
@@ -147,6 +201,23 @@ impl Puller {
     /// Returns how many jobs this node can take now.
     fn free(&self) -> usize {
         self.slots.available_permits().min(BATCH).min(self.room.left())
+    }
+
+    /// Returns how many of the free slots are not for jobs of open requests, each of which may bring one more.
+    fn spare(&self) -> usize {
+        let promised: usize = self.open.iter().map(|request| request.left.saturating_sub(1)).sum();
+        self.free().saturating_sub(promised)
+    }
+
+    /// Returns the size of a request that waits where nothing came. While jobs of a priority come one by one, a request
+    /// for several saves one for each of them.
+    fn several(&self, priority: Priority) -> usize {
+        if self.usual == Some(priority) { (self.spare() / 2).max(1) } else { 1 }
+    }
+
+    /// Returns for how long a request waits: a lease that counts from it must not be half over when a job comes.
+    fn wait(&self) -> Duration {
+        WAIT.min(self.shared.cluster.0.settings.timings.renew / 2)
     }
 
     fn is_open(&self, priority: Priority) -> bool {
@@ -166,20 +237,19 @@ impl Puller {
     async fn begin_anew(&mut self) {
         let connections = self.shared.cluster.0.link.connections();
         let (inbox, answers) = subscribe(&self.shared).await;
-        let mut late = std::mem::replace(&mut self.answers, answers);
+        let late = std::mem::replace(&mut self.answers, answers);
         (self.inbox, self.connections) = (inbox, connections);
         self.open.clear();
-        let shared = self.shared.clone();
-        tokio::spawn(async move {
-            let give_back = async {
-                while let Some(message) = late.next().await {
-                    if let (None, Some(reply)) = (message.status, message.reply) {
-                        custody::nak(&shared.cluster.0.link, reply.to_string(), Duration::ZERO).await;
-                    }
-                }
-            };
-            let _ = timeout(WAIT + SLACK, give_back).await;
-        });
+        tokio::spawn(give_back(self.shared.clone(), late));
+    }
+
+    /// Gives back what still comes on open requests. They ask for a bounded number of jobs.
+    async fn leave(mut self) {
+        const SILENCE: Duration = Duration::from_millis(200);
+        while !self.open.is_empty() {
+            let Ok(Some(message)) = timeout(SILENCE, self.answers.next()).await else { return };
+            self.refuse(message).await;
+        }
     }
 
     async fn request(&mut self, priority: Priority, batch: usize, wait: Option<Duration>) {
@@ -213,23 +283,36 @@ impl Puller {
 
     /// Takes a job, or a word about a request. Returns whether it was a job.
     async fn take(&mut self, message: Message) -> bool {
+        let Some(requested) = self.requested(&message) else { return false };
+        self.room.take();
+        self.shared.take(&self.pool, &self.names, &self.slots, message, requested).await;
+        true
+    }
+
+    /// Gives a job back at once, or takes a word about a request.
+    async fn refuse(&mut self, message: Message) {
+        if let (Some(_), Some(reply)) = (self.requested(&message), &message.reply) {
+            custody::nak(&self.shared.cluster.0.link, reply.to_string(), Duration::ZERO).await;
+        }
+    }
+
+    /// Returns when this job was requested, if that is known. `None` for a word about a request, which is answered then.
+    fn requested(&mut self, message: &Message) -> Option<Option<Time>> {
         if message.status.is_some() || message.reply.is_none() {
             self.open.retain(|request| request.reply != *message.subject.as_str());
-            return false;
+            return None;
         }
         let priority = priority_of(&message.subject);
+        self.usual = Some(priority);
         let nth = self.open.iter().position(|request| request.priority == priority);
-        let requested = nth.and_then(|nth| {
+        Some(nth.and_then(|nth| {
             let request = self.open.get_mut(nth)?;
-            request.left -= 1;
+            request.left = request.left.saturating_sub(1);
             let (sent, is_answered) = (request.sent, request.left == 0);
             if is_answered {
                 self.open.remove(nth);
             }
             Some(sent)
-        });
-        self.room.take();
-        self.shared.take(&self.pool, &self.names, &self.slots, message, requested).await;
-        true
+        }))
     }
 }
