@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
 use tokio::sync::mpsc;
+use tokio::task::yield_now;
 use tokio::time::interval;
 
 const SHORT: Duration = Duration::from_millis(200);
@@ -81,9 +82,14 @@ async fn an_http_2_client_without_a_window_that_pings_is_given_up() {
     }
     let seen = soon(pinging(frames)).await;
     assert!(!seen.contains(&DATA), "{seen:?}");
-    for _ in 0..40 {
-        assert_eq!(soon(gone.recv()).await, Some(()));
-    }
+    assert_eq!(soon(gone.recv()).await, Some(()));
+    // On a busy machine it is given up before all have an answer. Each output holds a sender, and so does the engine.
+    soon(async {
+        while gone.sender_strong_count() > 1 {
+            yield_now().await;
+        }
+    })
+    .await;
 }
 
 #[tokio::test]
