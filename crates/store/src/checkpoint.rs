@@ -73,11 +73,6 @@ impl Checkpoints {
         self.shared.lock().trouble.take()
     }
 
-    /// Returns the number of pages in the log after the last commit.
-    pub(crate) fn pages(&self) -> i64 {
-        self.shared.pages.load(Ordering::Relaxed)
-    }
-
     /// Lets the thread know of a commit, and restarts a log that is too long.
     pub(crate) fn after_commit(&self, writer: &Connection) -> Result<(), Trouble> {
         {
@@ -87,7 +82,7 @@ impl Checkpoints {
                 self.shared.changed.notify_one();
             }
         }
-        if self.pages() <= MAX_PAGES {
+        if self.shared.pages.load(Ordering::Relaxed) <= MAX_PAGES {
             return Ok(());
         }
         let _turn = self.shared.turn.lock().unwrap_or_else(PoisonError::into_inner);

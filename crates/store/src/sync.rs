@@ -14,7 +14,6 @@ use std::thread::{self, JoinHandle};
 
 use procpool_registry::{CommitError, Settled};
 
-use crate::schema::PAGE_BYTES;
 use crate::trouble::Trouble;
 
 /// Maximum number of those who wait for the group that is on its way. The next one waits until it has arrived.
@@ -36,22 +35,12 @@ struct Shared {
     changed: Condvar,
 }
 
-/// A group that is written.
-#[derive(Debug, Default)]
-pub(crate) struct Written {
-    /// Files that go once it is durable.
-    pub(crate) dropped: Vec<PathBuf>,
-    /// Number of pages in the log with it.
-    pub(crate) pages: i64,
-}
-
 #[derive(Default)]
 struct State {
     /// A group is written and not durable, or those who wait for it are being told.
     is_on_its_way: bool,
-    written: Written,
-    /// Number of pages in the log of which it is known that they are durable.
-    durable: i64,
+    /// Files that go once it is durable.
+    dropped: Vec<PathBuf>,
     waiting: Vec<Settled>,
     /// Why no group is durable any longer.
     failed: Option<String>,
@@ -61,7 +50,7 @@ struct State {
 impl Syncs {
     /// Starts the thread, for the log of a database that is open. Sets `has_failed` with the first failure.
     pub(crate) fn start(log: &Path, has_failed: Arc<AtomicBool>) -> io::Result<Self> {
-        let log = File::options().read(true).write(true).open(log)?;
+        let log = File::open(log)?;
         let (state, changed) = (Mutex::default(), Condvar::new());
         let shared = Arc::new(Shared { log, has_failed, state, changed });
         let theirs = shared.clone();
@@ -74,34 +63,20 @@ impl Syncs {
         self.shared.settled().failed.clone().map_or(Ok(()), |reason| Err(Trouble::Broken(reason)))
     }
 
-    /// Makes a group durable. No other is on its way.
-    pub(crate) fn sync(&self, written: Written) -> Result<(), Trouble> {
-        self.shared.lock().written = written;
+    /// Makes a group durable, and removes these files then. No other is on its way.
+    pub(crate) fn sync(&self, dropped: Vec<PathBuf>) -> Result<(), Trouble> {
+        self.shared.lock().dropped = dropped;
         self.shared.sync();
         self.settle()
     }
 
     /// Does that on the thread.
-    pub(crate) fn begin(&self, written: Written) {
+    pub(crate) fn begin(&self, dropped: Vec<PathBuf>) {
         let mut state = self.shared.lock();
         state.is_on_its_way = true;
-        state.written = written;
+        state.dropped = dropped;
         drop(state);
         self.shared.changed.notify_all();
-    }
-
-    /// Removes the group that has failed from the log. Its connections have ended their work.
-    pub(crate) fn cut(self) {
-        /// The size of the log's header and of a page with its own, in bytes.
-        const HEADER: u64 = 32;
-        const PAGE: u64 = PAGE_BYTES as u64 + 24;
-        drop(self.shared.settled());
-        let state = self.shared.lock();
-        // A log that has begun again with this group has nothing else.
-        let whole = if state.written.pages <= state.durable { 0 } else { state.durable };
-        let length = if whole == 0 { 0 } else { HEADER + PAGE * whole.cast_unsigned() };
-        // Else the next start may find the group, as it may after a kill.
-        let _ = self.shared.log.set_len(length);
     }
 
     /// Calls `then` once no group is on its way.
@@ -116,7 +91,7 @@ impl Syncs {
         }
         let ended = state.ended();
         drop(state);
-        then(ended);
+        self.shared.tell(then, ended);
     }
 }
 
@@ -142,12 +117,16 @@ impl Shared {
         if let Err(error) = self.log.sync_data() {
             return self.fail(error.to_string());
         }
-        let mut state = self.lock();
-        state.durable = state.written.pages;
-        let dropped = std::mem::take(&mut state.written.dropped);
-        drop(state);
+        let dropped = std::mem::take(&mut self.lock().dropped);
         // A file that stays is without a record, and goes at the next start.
         dropped.iter().for_each(|file| drop(fs::remove_file(file)));
+    }
+
+    /// Tells one who waits. A panic breaks the store: else it would wait for its thread for ever.
+    fn tell(&self, then: Settled, ended: Result<(), CommitError>) {
+        if catch_unwind(AssertUnwindSafe(|| then(ended))).is_err() {
+            self.fail("what follows a commit has panicked".into());
+        }
     }
 
     /// Lets nothing be durable any longer, whatever a later sync says: the system tells of a failure once.
@@ -169,12 +148,7 @@ impl Shared {
             while !state.waiting.is_empty() {
                 let (waiting, ended) = (std::mem::take(&mut state.waiting), state.ended());
                 drop(state);
-                for then in waiting {
-                    // Else the store would wait for this thread for ever.
-                    if catch_unwind(AssertUnwindSafe(|| then(ended.clone()))).is_err() {
-                        self.fail("what follows a commit has panicked".into());
-                    }
-                }
+                waiting.into_iter().for_each(|then| self.tell(then, ended.clone()));
                 state = self.lock();
             }
             state.is_on_its_way = false;

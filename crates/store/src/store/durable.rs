@@ -14,7 +14,6 @@ use crate::encode::states::{self, RUNNING, UNFINISHED, WAITING};
 use crate::row::{checksum_of, rowid, sortable};
 use crate::saved::Saved;
 use crate::schema::PAGE_BYTES;
-use crate::sync::Written;
 use crate::trouble::Trouble;
 
 impl Durable for Store {
@@ -25,7 +24,7 @@ impl Durable for Store {
     fn seal(&mut self, now: Time) -> Result<(), CommitError> {
         self.end(now, |store, dropped| match &store.syncs {
             Some(syncs) => {
-                syncs.begin(Written { dropped, pages: store.checkpoints.pages() });
+                syncs.begin(dropped);
                 Ok(())
             }
             None => store.sync(dropped),
@@ -185,7 +184,7 @@ impl Store {
     /// Waits until what was written is durable, and removes these files then.
     fn sync(&self, dropped: Vec<PathBuf>) -> Result<(), Trouble> {
         match &self.syncs {
-            Some(syncs) => syncs.sync(Written { dropped, pages: self.checkpoints.pages() }),
+            Some(syncs) => syncs.sync(dropped),
             None => {
                 dropped.iter().for_each(|file| drop(fs::remove_file(file)));
                 Ok(())

@@ -188,12 +188,11 @@ impl Store {
 
 impl Drop for Store {
     /// Ends the last group. After a sync that failed, the next start checks what is in the log: nothing is copied from it any
-    /// longer, as the system may count pages as written that are not. The group that failed goes, as everybody was told.
+    /// longer, as the system may count pages as written that are not.
     fn drop(&mut self) {
-        let syncs = self.syncs.take();
-        if let Some(syncs) = syncs.filter(|_| self.has_failed.load(Ordering::Acquire)) {
+        drop(self.syncs.take());
+        if self.has_failed.load(Ordering::Acquire) {
             keep_log(&self.connection);
-            syncs.cut();
         }
     }
 }

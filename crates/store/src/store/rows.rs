@@ -11,8 +11,9 @@ use crate::trouble::Trouble;
 const INSERT: &str =
     concat!("INSERT INTO job (", columns!(), ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
 
-const UPDATE: &str = "UPDATE job SET pool = ?, class = ?, priority = ?, due = ?, finished = ?, expiry = ?, protected = ?, \
-                      result = ?, input = ?, head = ?, crc = ? WHERE seq = ?";
+/// With the parameters of [`INSERT`]. Neither the number nor the id of a record changes.
+const UPDATE: &str = "UPDATE job SET pool = ?3, class = ?4, priority = ?5, due = ?6, finished = ?7, expiry = ?8, \
+                      protected = ?9, result = ?10, input = ?11, head = ?12, crc = ?13 WHERE seq = ?1";
 
 const UPDATE_CLASS: &str = "UPDATE job SET class = ?, head = ?, crc = ? WHERE seq = ?";
 
@@ -76,36 +77,24 @@ impl<'a> Rows<'a> {
             Some(old) if (Places { class, ..old }) == places => {
                 self.update_class.get()?.execute(params![class, head, crc, seq])?
             }
-            // Neither the number nor the id of a record changes.
-            Some(_) => self.update.get()?.execute(params![
-                pool,
-                class,
-                priority,
-                due,
-                finished,
-                expiry,
-                is_protected,
-                has_result,
-                has_input,
-                head,
-                crc,
-                seq
-            ])?,
-            None => self.insert.get()?.execute(params![
-                seq,
-                id,
-                pool,
-                class,
-                priority,
-                due,
-                finished,
-                expiry,
-                is_protected,
-                has_result,
-                has_input,
-                head,
-                crc
-            ])?,
+            old => {
+                let statement = if old.is_some() { &mut self.update } else { &mut self.insert };
+                statement.get()?.execute(params![
+                    seq,
+                    id,
+                    pool,
+                    class,
+                    priority,
+                    due,
+                    finished,
+                    expiry,
+                    is_protected,
+                    has_result,
+                    has_input,
+                    head,
+                    crc
+                ])?
+            }
         };
         one_row(seq, written)
     }

@@ -1,10 +1,10 @@
 //! Syncs that fail.
 
 use crate::child::{command, lines};
-use crate::harness::{Directory, id};
+use crate::harness::{Directory, accept, at, desk, id};
 use crate::shim;
 
-use procpool_registry::Storage;
+use procpool_registry::{Durable, Storage};
 
 #[test]
 fn a_failed_sync_ends_the_store_and_loses_nothing_acknowledged() {
@@ -18,16 +18,34 @@ fn a_failed_sync_of_a_sealed_group_does_so_too() {
 
 /// The system tells of a failure once: a sync that succeeds later says nothing.
 #[test]
-fn a_group_whose_sync_failed_once_is_gone_after_an_orderly_end() {
+fn a_sync_that_fails_once_damages_nothing() {
     for role in ["fails", "fails sealed"] {
         for failing in 14..30 {
             let directory = Directory::new();
             drop(directory.open());
             let accepted = told(&directory, role, failing, true);
             let store = directory.open_whole();
-            assert_eq!(store.newest(), accepted, "{role}, {failing}");
+            // Nobody knows whether the group that failed is on the disk.
+            let newest = store.newest();
+            assert!((accepted..=accepted + 1).contains(&newest), "{role}, {failing}: {newest}, {accepted}");
         }
     }
+}
+
+#[test]
+fn a_panic_of_who_waits_breaks_the_store_and_holds_nobody_up() {
+    let directory = Directory::new();
+    let mut registry = desk(directory.open().store);
+    accept(&mut registry, 1, 100);
+    let mut store = registry.into_storage();
+    store.seal(at(1)).unwrap();
+    store.when_durable(Box::new(|_| std::panic::resume_unwind(Box::new("as a test wants it"))));
+    // The sealed group is durable, and nothing is from then on: the panic may have left something untold.
+    store.put_note("n", Some(vec![1]));
+    let error = store.commit(at(2)).unwrap_err().to_string();
+    assert!(error.contains("panicked"), "{error}");
+    drop(store);
+    assert!(directory.open_whole().get(id(1)).is_some());
 }
 
 fn fails(role: &str) {
